@@ -1,0 +1,38 @@
+"""What every test shares: the shape checker, one torch thread, and the `gpu` marker's honest skip.
+
+The suite runs with jaxtyping's annotations checked by beartype. Tests marked `bad_input` ask what a *user* sees, who
+runs without the checker; `make test` runs them in a second process with JAXTYPING_DISABLE=1.
+"""
+
+from __future__ import annotations
+
+import os
+
+CHECK_TYPES = os.environ.get("JAXTYPING_DISABLE", "0") not in ("1", "true", "True")
+if CHECK_TYPES:
+    from jaxtyping import install_import_hook
+
+    install_import_hook("gmlib", "beartype.beartype")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep `bad_input` for the run without the shape checker, and skip `gpu` where there is none."""
+    unwanted = [i for i in items if ("bad_input" in i.keywords) == CHECK_TYPES]
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+        items[:] = [i for i in items if i not in unwanted]
+    if not torch.cuda.is_available():
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="no CUDA device on this machine"))
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """A fresh seeded CPU generator."""
+    return torch.Generator().manual_seed(0)
