@@ -73,7 +73,7 @@ def style() -> None:
 def svg(fig: Figure) -> str:
     """A figure as SVG text: the same bytes for the same figure, on every machine.
 
-    Text becomes outlines; artists with ``rasterized=True`` (use it for point clouds) become images of 160 dots
+    Text becomes outlines; artists with ``rasterized=True`` (for point clouds) become images of 160 dots
     an inch.
 
     Args:
