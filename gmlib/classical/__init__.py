@@ -1,0 +1,6 @@
+"""Models from before deep learning, which the deep ones must beat."""
+
+from gmlib.classical.em import e_step, m_step
+from gmlib.classical.histogram import PixelHistograms
+
+__all__ = ["PixelHistograms", "e_step", "m_step"]

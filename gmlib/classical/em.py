@@ -1,0 +1,90 @@
+"""Expectation-maximisation for Gaussian mixtures, one step at a time."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gmlib._checks import check_event, check_tensor
+from gmlib.distributions import GaussianMixture
+
+
+def e_step(mixture: GaussianMixture, x: Float[Tensor, "n d"]) -> Float[Tensor, "n K"]:
+    r"""The exact posterior of the component that made each point, its *responsibilities*.
+
+    .. math:: r_{nk} = p(h = k \mid x_n) = \frac{\rho_k\, \mathcal N(x_n; m_k, V_k)}
+              {\sum_j \rho_j\, \mathcal N(x_n; m_j, V_j)}
+
+    (Dempster et al. 1977; equation "E-step" of chapter 02.) It maximises the bound over q: the gap closes.
+
+    Args:
+        mixture: the current model, with event dimension d.
+        x: data, (n, d).
+
+    Returns:
+        Rows that sum to 1, (n, K).
+
+    Raises:
+        ValueError: ``x`` does not end in the mixture's event shape.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.classical import e_step
+        >>> from gmlib.distributions import GaussianMixture
+        >>> mixture = GaussianMixture(torch.tensor([[-1.0], [1.0]]), var=1.0)
+        >>> e_step(mixture, torch.zeros(1, 1)).tolist()
+        [[0.5, 0.5]]
+    """
+    check_event("x", x, tuple(mixture.event_shape))
+    return mixture.responsibilities(x)
+
+
+def m_step(
+    x: Float[Tensor, "n d"],
+    responsibilities: Float[Tensor, "n K"],
+    *,
+    counts: Float[Tensor, " n"] | None = None,
+) -> GaussianMixture:
+    r"""The mixture that maximises the expected log joint for given responsibilities: weighted moments.
+
+    .. math:: \rho_k = \frac1N\sum_n c_n r_{nk}, \qquad m_k = \frac{\sum_n c_n r_{nk} x_n}{\sum_n c_n r_{nk}}, \qquad
+              V_k = \frac{\sum_n c_n r_{nk} (x_n - m_k)(x_n - m_k)^\top}{\sum_n c_n r_{nk}}
+
+    with counts :math:`c_n` (1 unless the data are a table of classes) and :math:`N = \sum_n c_n`. It maximises the bound
+    over the model's parameters at fixed q, so the likelihood never falls.
+
+    Args:
+        x: data, (n, d).
+        responsibilities: rows that sum to 1, (n, K).
+        counts: how often each row of x was seen, (n,), non-negative.
+
+    Returns:
+        A mixture of K full-covariance Gaussian laws.
+
+    Raises:
+        ValueError: shapes do not match, or a component is left without data (its covariance is then singular).
+
+    Example:
+        >>> import torch
+        >>> from gmlib.classical import m_step
+        >>> x = torch.tensor([[-2.0], [0.0], [1.0], [3.0]])
+        >>> r = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+        >>> m_step(x, r).mean.item()  # 0.5 * (-1) + 0.5 * 2
+        0.5
+    """
+    check_tensor("x", x)
+    check_tensor("responsibilities", responsibilities)
+    if x.dim() != 2 or responsibilities.dim() != 2 or responsibilities.shape[0] != x.shape[0]:
+        raise ValueError(
+            f"responsibilities must be (n, K) for x of shape (n, d), got {tuple(responsibilities.shape)} "
+            f"and {tuple(x.shape)}"
+        )
+    weight = responsibilities if counts is None else counts[:, None] * responsibilities
+    mass = weight.sum(0)
+    mean = (weight.T @ x) / mass[:, None]
+    centred = x - mean[:, None, :]
+    cov = torch.einsum("nk,knd,kne->kde", weight, centred, centred) / mass[:, None, None]
+    if not bool((torch.linalg.eigvalsh(cov)[:, 0] > 0).all()):
+        raise ValueError("responsibilities leave a component with too few points for a covariance")
+    return GaussianMixture(mean, weights=mass / mass.sum(), cov=cov)

@@ -1,0 +1,16 @@
+"""Networks that several chapters share."""
+
+from gmlib.nn.conv import ConvBlock, ConvDecoder, ConvEncoder
+from gmlib.nn.embedding import FourierEmbedding, SinusoidalEmbedding
+from gmlib.nn.mlp import MLP, ResidualBlock, ResidualMLP
+
+__all__ = [
+    "MLP",
+    "ConvBlock",
+    "ConvDecoder",
+    "ConvEncoder",
+    "FourierEmbedding",
+    "ResidualBlock",
+    "ResidualMLP",
+    "SinusoidalEmbedding",
+]

@@ -1,0 +1,38 @@
+"""The baseline row: pixel histograms on the 8x8 digits."""
+
+import math
+
+import pytest
+import torch
+
+from gmlib.classical import PixelHistograms
+from gmlib.data import digits
+
+
+@pytest.mark.parametrize(("smoothing", "nats"), [(0.01, 106.09), (1.0, 106.26)])
+def test_independent_pixels_on_digits(smoothing: float, nats: float) -> None:
+    train, test = (digits(s).images.flatten(1) for s in ("train", "test"))
+    law = PixelHistograms(train, levels=17, smoothing=smoothing)
+    assert -law.log_prob(test).mean().item() == pytest.approx(nats, abs=0.005)
+
+
+def test_sums_to_one_and_large_smoothing_is_uniform() -> None:
+    x = torch.randint(0, 3, (10, 2), generator=torch.Generator().manual_seed(0))
+    every = torch.cartesian_prod(torch.arange(3), torch.arange(3))
+    law = PixelHistograms(x, levels=3, smoothing=0.5)
+    assert law.log_prob(every).exp().sum().item() == pytest.approx(1.0, abs=1e-12)
+    flat = PixelHistograms(x, levels=3, smoothing=1e9)
+    assert flat.log_prob(every)[0].item() == pytest.approx(-2 * math.log(3), abs=1e-6)
+
+
+@pytest.mark.bad_input
+def test_bad_input() -> None:
+    good = torch.zeros(3, 2, dtype=torch.int64)
+    with pytest.raises(ValueError, match="smoothing"):
+        PixelHistograms(good, levels=2, smoothing=0.0)
+    with pytest.raises(ValueError, match=r"x must hold levels 0 \.\. 1"):
+        PixelHistograms(good + 2, levels=2)
+    with pytest.raises(ValueError, match="x must be a matrix"):
+        PixelHistograms(good[:0], levels=2)
+    with pytest.raises(ValueError, match="levels"):
+        PixelHistograms(good, levels=1)
