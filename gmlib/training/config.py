@@ -1,0 +1,159 @@
+"""What to train and how: the task, the settings, and the learning rate of a step."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from gmlib._checks import check_choice, check_count, check_number
+
+Loss = Callable[[nn.Module, Any, Any], dict[str, Tensor]]
+"""(model, batch, noise) -> named scalars, each a mean over the batch; the one called "loss" is minimised."""
+
+Noise = Callable[[int, torch.Generator, torch.device], Any]
+"""(batch size, generator, device) -> the random numbers of a batch: tensors, batch first, in any nesting."""
+
+
+@dataclass
+class Task:
+    """A model, what it minimises, and on what.
+
+    Attributes:
+        model: the network to train; it is trained in place.
+        loss: called as ``loss(model, batch, noise)``; returns scalar tensors by name, each a mean over the
+            batch, of which ``"loss"`` is minimised and all are recorded.
+        data: a tensor with N rows, or a tuple of such; ``batch`` is a selection of rows in the same form.
+        noise: draws the random numbers of a batch, as ``noise(batch_size, generator, device)``: a tensor, or
+            tensors nested in tuples, lists and dicts, each with the batch as first dimension. None: ``noise``
+            is None.
+        evaluate: called as ``evaluate(model)`` without gradients and in eval mode; returns numbers by name.
+    """
+
+    model: nn.Module
+    loss: Loss
+    data: Tensor | tuple[Tensor, ...]
+    noise: Noise | None = None
+    evaluate: Callable[[nn.Module], dict[str, float]] | None = None
+
+    def __post_init__(self) -> None:
+        parts = self.data if isinstance(self.data, tuple) else (self.data,)
+        if not isinstance(self.model, nn.Module):
+            raise TypeError(f"model must be a torch.nn.Module, got {type(self.model).__name__}")
+        if not parts or not all(isinstance(part, Tensor) for part in parts):
+            raise TypeError("data must be a tensor or a tuple of tensors")
+        if any(part.dim() == 0 or len(part) != len(parts[0]) for part in parts) or len(parts[0]) == 0:
+            shapes = ", ".join(str(tuple(part.shape)) for part in parts)
+            raise ValueError(
+                f"data must have the same number of rows (at least 1) in each tensor, got {shapes}"
+            )
+
+    @property
+    def rows(self) -> int:
+        """Number N of training examples."""
+        return len(self.data[0] if isinstance(self.data, tuple) else self.data)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train. Every field is a key of a recipe's ``[train]`` table.
+
+    Attributes:
+        steps: number of optimiser steps.
+        batch_size: examples a step, over all processes together.
+        lr: learning rate at its highest.
+        optimizer: ``"adam"`` or ``"adamw"``.
+        weight_decay: the optimiser's weight decay.
+        lr_schedule: ``"constant"``, or ``"cosine"``: down to 0 at the last step.
+        warmup: number of steps over which the learning rate rises linearly from 0.
+        grad_clip: highest norm of the gradient, 0 for any.
+        ema_decay: decay a step of the moving average of the weights, 0 for none.
+        amp: compute the loss under bfloat16 autocast (the weights stay float32).
+        compile: compile model and loss with ``torch.compile``.
+        device: ``"auto"`` (CUDA, else MPS, else CPU) or a torch device.
+        seed: seed of batches and noise.
+        checkpoint_every: steps between checkpoints, 0 for the last step only.
+        log_every: steps between entries in the history, each the mean since the one before.
+        evaluate_every: steps between evaluations, 0 for none.
+
+    Raises:
+        TypeError: a field has the wrong type.
+        ValueError: a field is out of its range.
+
+    Example:
+        >>> TrainConfig(steps=100, lr_schedule="cosine").batch_size
+        128
+    """
+
+    steps: int
+    batch_size: int = 128
+    lr: float = 1e-3
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: float = 0.0
+    lr_schedule: Literal["constant", "cosine"] = "constant"
+    warmup: int = 0
+    grad_clip: float = 0.0
+    ema_decay: float = 0.0
+    amp: bool = False
+    compile: bool = False
+    device: str = "auto"
+    seed: int = 0
+    checkpoint_every: int = 1000
+    log_every: int = 100
+    evaluate_every: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "log_every"):
+            check_count(name, getattr(self, name))
+        for name in ("warmup", "seed", "checkpoint_every", "evaluate_every"):
+            check_count(name, getattr(self, name), low=0)
+        check_number("lr", self.lr, low=0, low_open=True)
+        for name in ("weight_decay", "grad_clip"):
+            check_number(name, getattr(self, name), low=0)
+        check_number("ema_decay", self.ema_decay, low=0, high=1, high_open=True)
+        check_choice("optimizer", self.optimizer, ("adam", "adamw"))
+        check_choice("lr_schedule", self.lr_schedule, ("constant", "cosine"))
+        for name in ("amp", "compile"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be true or false, got {getattr(self, name)!r}")
+
+    def lr_at(self, step: int) -> float:
+        r"""The learning rate of a step, counted from 0.
+
+        .. math:: \eta_s = \eta \, \min\Big(1, \frac{s + 1}{w}\Big) \, c_s, \qquad
+                  c_s = \tfrac12 \Big(1 + \cos \pi \frac{\max(0, s - w)}{S - w}\Big)
+
+        with w warm-up steps of S, and :math:`c_s = 1` for the constant schedule.
+
+        References:
+            I. Loshchilov and F. Hutter, *SGDR: stochastic gradient descent with warm restarts*, 2017,
+            equation 5 (without restarts).
+
+        Example:
+            >>> config = TrainConfig(steps=110, lr=1.0, lr_schedule="cosine", warmup=10)
+            >>> [round(config.lr_at(s), 3) for s in (0, 4, 10, 60, 109)]
+            [0.1, 0.5, 1.0, 0.5, 0.0]
+        """
+        lr = self.lr * min(1.0, (step + 1) / max(1, self.warmup))
+        if self.lr_schedule == "cosine":
+            lr *= 0.5 * (
+                1 + math.cos(math.pi * max(0, step - self.warmup) / max(1, self.steps - self.warmup))
+            )
+        return lr
+
+    def differences(self, other: dict[str, Any]) -> list[str]:
+        """The fields in which ``other`` would train to other numbers, each as "name: theirs, not ours"."""
+        free = {"checkpoint_every", "log_every", "evaluate_every", "device", "compile"}
+        # More steps continue a constant schedule; a cosine one would have gone another way from the start.
+        free |= {"steps"} if self.lr_schedule == "constant" else set()
+        mine = dataclasses.asdict(self)
+        return [
+            f"{k}: {other.get(k)!r}, not {v!r}"
+            for k, v in mine.items()
+            if k not in free and other.get(k) != v
+        ]

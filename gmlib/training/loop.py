@@ -1,0 +1,230 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gmlib.training import state
+from gmlib.training.batches import Batches, seed_from
+from gmlib.training.config import Loss, Task, TrainConfig
+from gmlib.training.monitor import READ_EVERY, Monitor
+from gmlib.training.pieces import compiled, make_averager, make_optimizer, progress_bar, seed_default
+from gmlib.training.processes import Process, join
+
+CHECKPOINT = "checkpoint.safetensors"
+"""Name of the checkpoint in a run's folder."""
+
+
+@dataclass
+class TrainResult:
+    """A trained model and how it came about.
+
+    Attributes:
+        model: the task's model, trained.
+        ema: a copy of it with averaged weights, or None when ``ema_decay`` is 0.
+        history: ``"step"`` and each term of the loss, one entry a log interval (its mean over the interval,
+            the step counted from 1 at its end); ``"evaluate.step"`` and ``"evaluate.NAME"``, one entry an
+            evaluation.
+        steps_per_second: speed of this call after its first step, without evaluations; 0 when it did fewer
+            than two.
+        seconds: time that the steps took, over all calls that the run was resumed in, with evaluations.
+        device: where it ran.
+        rank: number of this process; only process 0 writes files.
+    """
+
+    model: nn.Module
+    ema: nn.Module | None
+    history: dict[str, list[float]] = field(repr=False)
+    steps_per_second: float
+    seconds: float
+    device: torch.device
+    rank: int = 0
+
+    @property
+    def final(self) -> nn.Module:
+        """The model to use: the averaged one where there is one."""
+        return self.model if self.ema is None else self.ema
+
+
+class _Objective(nn.Module):
+    """The loss as a module, so that it can be compiled and shared among processes as a whole."""
+
+    def __init__(self, model: nn.Module, loss: Loss) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+
+    def forward(self, batch: Any, noise: Any) -> dict[str, Tensor]:
+        return self.loss(self.model, batch, noise)
+
+
+def train(
+    task: Task,
+    config: TrainConfig,
+    *,
+    out: Path | None = None,
+    resume: bool = True,
+    progress: bool = False,
+) -> TrainResult:
+    """Minimise the task's loss.
+
+    A run that is killed and started again with the same ``out`` goes on from its last checkpoint and, on the
+    CPU, ends with the same bits: see :mod:`gmlib.training.batches` for the randomness. torch's default
+    generators are seeded before every step as well (for dropout), and given back as they were. Under
+    ``torchrun`` or ``accelerate launch`` the batch is shared among the processes, to the same numbers up to
+    rounding.
+
+    Args:
+        task: what to train; its model is trained in place, and moved to the device.
+        config: how to train it.
+        out: folder for the checkpoint; None keeps none.
+        resume: go on from a checkpoint in ``out`` when there is one; otherwise start over.
+        progress: show a progress bar (needs tqdm).
+
+    Returns:
+        The trained model, its average, the history.
+
+    Raises:
+        TrainingDiverged: a term of the loss turned NaN or infinite.
+        ValueError: the checkpoint belongs to another run; the batch does not fit data or processes; the loss
+            does not return a scalar called ``"loss"``.
+        ImportError: a progress bar is wanted and tqdm is not installed.
+
+    Example:
+        Least squares by gradient descent:
+
+        >>> x = torch.linspace(-1, 1, 64)[:, None]
+        >>> def loss(model, batch, noise):
+        ...     x, y = batch
+        ...     return {"loss": (model(x) - y).square().mean()}
+        >>> task = Task(nn.Linear(1, 1), loss, data=(x, 3 * x + 1))
+        >>> result = train(task, TrainConfig(steps=400, batch_size=32, lr=0.05, device="cpu"))
+        >>> [round(p.item(), 2) for p in result.model.parameters()]
+        [3.0, 1.0]
+    """
+    process = join(config.device)
+    cuda = [process.device.index or 0] if process.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        return _train(task, config, process, out=out, resume=resume, progress=progress)
+
+
+def _train(
+    task: Task, config: TrainConfig, process: Process, *, out: Path | None, resume: bool, progress: bool
+) -> TrainResult:
+    device = process.device
+    batches = Batches(
+        task.data,
+        batch_size=config.batch_size,
+        noise=task.noise,
+        seed=config.seed,
+        device=device,
+        rank=process.rank,
+        world=process.world,
+    )
+    model = task.model.to(device)
+    objective = process.wrap(compiled(_Objective(model, task.loss), config.compile))
+    ema = copy.deepcopy(model).requires_grad_(False).eval() if config.ema_decay else None
+    optimizer = make_optimizer(model, config, device)
+    parameters = optimizer.param_groups[0]["params"]
+    average = make_averager(model, ema, config.ema_decay)
+
+    first, history, window, before = 0, {"step": []}, [], 0.0
+    checkpoint = None if out is None else Path(out) / CHECKPOINT
+    good = checkpoint if checkpoint is not None and resume and checkpoint.is_file() else None
+    if good is not None:
+        kept = state.load(good, config=config, rows=task.rows, model=model, ema=ema, optimizer=optimizer)
+        first, history, window, before = kept["step"], kept["history"], kept["window"], kept["seconds"]
+
+    monitor = Monitor(process, first)
+    started = timed_from = time.perf_counter()
+    paused = 0.0
+    model.train()
+    with closing(progress_bar(config.steps, first, shown=progress and process.rank == 0)) as bar:
+        for step in range(first, config.steps):
+            seed_default(seed_from(config.seed, "model", step, process.rank), device)
+            batch, noise = batches.at(step)
+            with torch.autocast(device.type, torch.bfloat16, enabled=config.amp):
+                terms = objective(batch, noise)
+            if step == first:
+                _check_terms(terms)
+            terms["loss"].backward()
+            if config.grad_clip:
+                terms = terms | {"grad_norm": nn.utils.clip_grad_norm_(parameters, config.grad_clip)}
+            for group in optimizer.param_groups:
+                group["lr"] = config.lr_at(step)
+            optimizer.step()
+            optimizer.zero_grad()
+            average()
+            monitor.add(terms)
+            bar.update()
+
+            done = step + 1
+            last = done == config.steps
+            log = done % config.log_every == 0 or last
+            keep = last or (config.checkpoint_every > 0 and done % config.checkpoint_every == 0)
+            evaluate = config.evaluate_every > 0 and done % config.evaluate_every == 0
+            if log or keep or evaluate or done % READ_EVERY == 0 or step == first:
+                window += monitor.read(good)
+            if step == first:
+                timed_from = time.perf_counter()  # the first step compiles, allocates and warms up
+            if log and window:
+                entry = {name: sum(row[name] for row in window) / len(window) for name in window[0]}
+                _append(history, {"step": done} | entry)
+                bar.set_postfix(loss=f"{entry['loss']:.4g}", refresh=False)
+                window = []
+            if evaluate and task.evaluate is not None:
+                begun = time.perf_counter()
+                seed_default(seed_from(config.seed, "evaluate", step), device)
+                values = _evaluate(task.evaluate, model if ema is None else ema)
+                _append(history, {"evaluate.step": done} | {f"evaluate.{k}": v for k, v in values.items()})
+                model.train()
+                paused += time.perf_counter() - begun
+            if keep:
+                monitor.check_parameters(parameters, good)
+                if checkpoint is not None:
+                    if process.rank == 0:
+                        state.save(
+                            checkpoint,
+                            step=done,
+                            config=config,
+                            rows=task.rows,
+                            history=history,
+                            window=window,
+                            seconds=before + time.perf_counter() - started,
+                            model=model,
+                            ema=ema,
+                            optimizer=optimizer,
+                        )
+                    process.wait()
+                    good = checkpoint
+    now = time.perf_counter()
+    speed = max(0, config.steps - first - 1) / (now - timed_from - paused)
+    return TrainResult(model.eval(), ema, history, speed, before + now - started, device, process.rank)
+
+
+@torch.no_grad()
+def _evaluate(evaluate: Callable[[nn.Module], dict[str, float]], model: nn.Module) -> dict[str, float]:
+    return {name: float(value) for name, value in evaluate(model.eval()).items()}
+
+
+def _check_terms(terms: Any) -> None:
+    if not isinstance(terms, dict) or not isinstance(terms.get("loss"), Tensor):
+        raise ValueError('loss must return a dict of scalar tensors, one of them called "loss"')
+    for name, term in terms.items():
+        if not isinstance(term, Tensor) or term.dim() != 0:
+            shape = tuple(term.shape) if isinstance(term, Tensor) else type(term).__name__
+            raise ValueError(f"loss must return scalars (means over the batch), got {shape} for {name!r}")
+
+
+def _append(history: dict[str, list[float]], entry: dict[str, float]) -> None:
+    for name, value in entry.items():
+        history.setdefault(name, []).append(value)

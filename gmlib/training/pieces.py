@@ -1,0 +1,83 @@
+"""What the loop is put together from: optimiser, averaged weights, compilation, seeds, progress bar."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from gmlib._extras import require
+from gmlib.training.config import TrainConfig
+
+
+def make_optimizer(model: nn.Module, config: TrainConfig, device: torch.device) -> torch.optim.Optimizer:
+    """The optimiser of the model's trainable weights, in its fastest form for the device."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+    fused = device.type in ("cuda", "cpu")
+    return kind(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=fused)
+
+
+def make_averager(model: nn.Module, ema: nn.Module | None, decay: float) -> Callable[[], None]:
+    r"""A function that moves the averaged weights one step towards the model's, in one call for all of them.
+
+    .. math:: \bar\theta \leftarrow \lambda \bar\theta + (1 - \lambda) \theta
+
+    from the initial weights on, without a warm-up of the decay :math:`\lambda`. Buffers (running statistics,
+    which are averages already) are copied.
+    """
+    if ema is None:
+        return lambda: None
+    target: list[Tensor] = list(ema.parameters())
+    source: list[Tensor] = list(model.parameters())
+    buffers = list(zip(ema.buffers(), model.buffers(), strict=True))
+    move = get_ema_multi_avg_fn(decay)
+
+    @torch.no_grad()
+    def average() -> None:
+        move(target, source, None)  # pyright: ignore[reportArgumentType]
+        for ours, theirs in buffers:
+            ours.copy_(theirs)
+
+    return average
+
+
+def compiled(objective: nn.Module, wanted: bool) -> nn.Module:
+    """``objective``, compiled in place when that is ``wanted`` and there is a C++ compiler; warns when there is none."""
+    if wanted:
+        compilers = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
+        if any(shutil.which(name) for name in compilers if name):
+            objective.compile()
+        else:
+            warnings.warn("compile = true, but there is no C++ compiler: running eagerly", stacklevel=2)
+    return objective
+
+
+def seed_default(seed: int, device: torch.device) -> None:
+    """Seed torch's default generators of the CPU and of ``device``."""
+    # Not torch.manual_seed: it visits every kind of device there could be and takes as long as a small layer.
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
+class _NoBar:
+    def update(self) -> None: ...
+    def set_postfix(self, **_: Any) -> None: ...
+    def close(self) -> None: ...
+
+
+def progress_bar(total: int, initial: int, *, shown: bool) -> Any:
+    """A tqdm bar, or something that takes the same calls and shows nothing."""
+    if not shown:
+        return _NoBar()
+    tqdm = require("tqdm", extra="train", purpose="for a progress bar").tqdm
+    return tqdm(total=total, initial=initial, unit="step", dynamic_ncols=True)

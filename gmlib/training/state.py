@@ -1,0 +1,125 @@
+"""Checkpoints of a run: all that a resumed run needs, in one safetensors file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from gmlib.data.files import replacing
+from gmlib.training.config import TrainConfig
+
+_KEY = "gmlib.training"
+
+
+def save(
+    path: Path,
+    *,
+    step: int,
+    config: TrainConfig,
+    rows: int,
+    history: dict[str, list[float]],
+    window: list[dict[str, float]],
+    seconds: float,
+    model: nn.Module,
+    ema: nn.Module | None,
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Write the state after ``step`` steps beside ``path``, then rename it.
+
+    Tensors are called ``model/NAME``, ``ema/NAME`` and ``optimizer/INDEX/NAME``; the rest is JSON in the
+    header.
+
+    Args:
+        path: the checkpoint's place.
+        step: number of steps done.
+        config: the run's settings.
+        rows: number of training examples.
+        history: what has been logged.
+        window: terms of the steps since the last log entry.
+        seconds: time that the steps took.
+        model: the model.
+        ema: the model with averaged weights, or None.
+        optimizer: the optimiser, with its moments.
+    """
+    tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
+    if ema is not None:
+        tensors |= {f"ema/{name}": tensor for name, tensor in ema.state_dict().items()}
+    for index, entries in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{index}/{name}": tensor for name, tensor in entries.items()}
+    meta = {
+        "step": step,
+        "config": dataclasses.asdict(config),
+        "rows": rows,
+        "history": history,
+        "window": window,
+        "seconds": seconds,
+    }
+    # A clone each: safetensors refuses tensors that share memory, as tied weights do.
+    whole = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as beside:
+        save_file(whole, beside, metadata={_KEY: json.dumps(meta)})
+
+
+def load(
+    path: Path,
+    *,
+    config: TrainConfig,
+    rows: int,
+    model: nn.Module,
+    ema: nn.Module | None,
+    optimizer: torch.optim.Optimizer,
+) -> dict[str, Any]:
+    """Put the state of a checkpoint into model, average and optimiser.
+
+    Args:
+        path: the checkpoint.
+        config: settings of the run that goes on; must train to the same numbers as those of the checkpoint.
+        rows: number of training examples; must be the same.
+        model: receives the weights.
+        ema: receives the averaged weights, or None.
+        optimizer: receives the moments.
+
+    Returns:
+        The header: ``step``, ``history``, ``window`` and ``seconds`` as they were saved.
+
+    Raises:
+        ValueError: the file is damaged, or belongs to another run; the message names it and the differences.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta = json.loads((file.metadata() or {})[_KEY])
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, OSError) as error:
+        raise ValueError(f"{path} is damaged or no checkpoint ({error}): remove it to start over") from error
+    differences = config.differences(meta["config"])
+    if meta["rows"] != rows:
+        differences.append(f"rows of data: {meta['rows']}, not {rows}")
+    if meta["step"] > config.steps:
+        differences.append(f"steps done: {meta['step']}, more than {config.steps}")
+    if differences:
+        raise ValueError(
+            f"{path} is of another run ({'; '.join(differences)}): choose another folder, or resume=False"
+        )
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+    try:
+        model.load_state_dict(part("model/"))
+        if ema is not None:
+            ema.load_state_dict(part("ema/"))
+    except RuntimeError as error:
+        raise ValueError(f"{path} is of another model: {error}") from error
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in part("optimizer/").items():
+        index, key = name.split("/")
+        state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+    return meta
