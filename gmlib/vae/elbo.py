@@ -119,9 +119,7 @@ def gaussian_kl(
     return 0.5 * (mean.square() + torch.expm1(2 * log_std) - 2 * log_std).sum(-1)
 
 
-def importance_weighted_bound(
-    log_weights: Float[Tensor, samples * batch],
-) -> Float[Tensor, "..."]:
+def importance_weighted_bound(log_weights: Float[Tensor, "samples ..."]) -> Float[Tensor, "*_"]:
     r"""The importance-weighted bound, in nats; one sample gives the ELBO's estimate.
 
     .. math:: \mathcal L_K = \log \frac1K \sum_{k=1}^K w_k, \qquad
