@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -56,10 +56,10 @@ class Law(Distribution, ABC):
     def score(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]: ...
 
     @abstractmethod
-    def noised(self, alpha: Scalar, sigma: Scalar) -> Self: ...
+    def noised(self, alpha: Scalar, sigma: Scalar) -> Law: ...
 
     @abstractmethod
-    def posterior(self, x: Float[Tensor, "... d"], alpha: Scalar, sigma: Scalar) -> Self: ...
+    def posterior(self, x: Float[Tensor, "... d"], alpha: Scalar, sigma: Scalar) -> Law: ...
 
     @abstractmethod
     def posterior_mean(
@@ -67,7 +67,11 @@ class Law(Distribution, ABC):
     ) -> Float[Tensor, "... d"]: ...
 
     @abstractmethod
-    def to(self, *args: Any, **kwargs: Any) -> Self: ...
+    def to(self, *args: Any, **kwargs: Any) -> Law: ...
+
+    @property
+    @abstractmethod
+    def covariance(self) -> Float[Tensor, "*batch d d"]: ...
 
     @property
     @abstractmethod
@@ -124,7 +128,7 @@ def in_chunks(
 
 
 def read_covariance(
-    means: Tensor, var: float | Tensor | None, cov: Tensor | None, *, component: bool, validate: bool
+    means: Tensor, var: float | int | Tensor | None, cov: Tensor | None, *, component: bool, validate: bool
 ) -> Covariance:
     """Read ``var=`` or ``cov=`` of a law with means ``(..., d)``; ``component``: they are ``(..., K, d)``."""
     if (var is None) == (cov is None):
@@ -146,7 +150,7 @@ def read_covariance(
         return Full(cov, factor)
     if not isinstance(var, Tensor):
         check_number("var", var, low=0.0, low_open=True)
-        var = torch.full((1,), float(var), dtype=means.dtype, device=means.device)  # type: ignore[arg-type]
+        var = torch.full((1,), float(var), dtype=means.dtype, device=means.device)
     check_tensor("var", var)
     given = tuple(var.shape)
     var = var.to(means)

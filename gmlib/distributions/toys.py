@@ -305,7 +305,8 @@ def banana(
     .. math:: x_2\sim\mathcal N(0, 4), \qquad x_1\mid x_2\sim\mathcal N(x_2^2/4, 1)
 
     :math:`x_2` is split into narrow normal laws of standard deviation :math:`\tau`; on each, :math:`x_1` has
-    the right mean, variance and covariance with :math:`x_2`, but is jointly normal. The entropy of the mixture is then right to
+    the right mean, variance and covariance with :math:`x_2`, but is jointly normal. The entropy of the
+    mixture is then right to
     1e-4.
 
     Args:
@@ -325,8 +326,8 @@ def banana(
         (1999).
 
     Example:
-        >>> banana().mean.round(decimals=3)
-        tensor([1., 0.])
+        >>> banana().variance.round(decimals=1)
+        tensor([3., 4.])
     """
     check_count("n_components", n_components, low=21)
     if n_components > 400:

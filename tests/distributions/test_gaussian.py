@@ -1,0 +1,70 @@
+"""What only the normal law has: entropy, reparameterised samples, batches of parameters."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.distributions import MultivariateNormal
+
+from gmlib.distributions import Gaussian
+
+F64 = torch.float64
+
+
+def test_gaussian_noising_oracle() -> None:
+    """Oracle O1: N(m, v) at (alpha, sigma) is N(alpha m, V), V = alpha² v + sigma²; posterior variance v sigma²/V."""
+    m, v, alpha, sigma, x = 1.5, 0.25, 0.6, 0.8, 2.0
+    V = alpha**2 * v + sigma**2
+    law = Gaussian(torch.tensor([m], dtype=F64), var=v)
+    noised, point = law.noised(alpha, sigma), torch.tensor([x], dtype=F64)
+    assert noised.mean.item() == pytest.approx(alpha * m, abs=1e-12)
+    assert noised.variance.item() == pytest.approx(V, abs=1e-12)
+    assert noised.score(point).item() == pytest.approx(-(x - alpha * m) / V, abs=1e-12)
+    denoised = m + alpha * v * (x - alpha * m) / V
+    assert law.posterior_mean(point, alpha, sigma).item() == pytest.approx(denoised, abs=1e-12)
+    assert law.posterior(point, alpha, sigma).variance.item() == pytest.approx(v * sigma**2 / V, abs=1e-12)
+
+
+def test_second_argument_is_a_variance() -> None:
+    law = Gaussian(torch.zeros(1, dtype=F64), var=4.0)
+    assert law.log_prob(torch.zeros(1, dtype=F64)).item() == pytest.approx(-0.5 * math.log(2 * math.pi * 4))
+
+
+def test_entropy_agrees_with_torch() -> None:
+    cov = torch.tensor([[2.0, 0.5], [0.5, 1.0]], dtype=F64)
+    mean = torch.zeros(2, dtype=F64)
+    assert Gaussian(mean, cov=cov).entropy().item() == pytest.approx(
+        MultivariateNormal(mean, cov).entropy().item()
+    )
+    assert Gaussian(mean, var=4.0).entropy().item() == pytest.approx(2.837877066 + math.log(4), abs=1e-9)
+
+
+def test_rsample_has_gradients() -> None:
+    mean = torch.zeros(2, dtype=F64, requires_grad=True)
+    cov = torch.eye(2, dtype=F64).requires_grad_()
+    x = Gaussian(mean, cov=cov).rsample((10,), generator=torch.Generator().manual_seed(0))
+    x.square().sum().backward()
+    assert mean.grad is not None
+    torch.testing.assert_close(mean.grad, 2 * x.detach().sum(0))
+    assert cov.grad is not None
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "diagonal", "full"])
+def test_batch_of_laws(kind: str) -> None:
+    g = torch.Generator().manual_seed(0)
+    mean = torch.randn(4, 2, generator=g, dtype=F64)
+    var = torch.rand(4, 1 if kind == "isotropic" else 2, generator=g, dtype=F64) + 0.1
+    law = Gaussian(mean, cov=torch.diag_embed(var)) if kind == "full" else Gaussian(mean, var=var)
+    x = torch.randn(7, 4, 2, generator=g, dtype=F64)
+    assert law.batch_shape == (4,)
+    assert law.sample((3,), generator=g).shape == (3, 4, 2)
+    assert law.entropy().shape == (4,)
+    for i in range(4):
+        one = Gaussian(mean[i], var=var[i])
+        torch.testing.assert_close(law.log_prob(x)[:, i], one.log_prob(x[:, i]))
+        torch.testing.assert_close(law.score(x)[:, i], one.score(x[:, i]))
+        torch.testing.assert_close(
+            law.posterior_mean(x, 0.3, 0.4)[:, i], one.posterior_mean(x[:, i], 0.3, 0.4)
+        )
