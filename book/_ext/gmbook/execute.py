@@ -1,0 +1,165 @@
+"""Run each notebook of the book once, two at a time, into ``_build/executed``; skip what is up to date.
+
+``python -m gmbook.execute [NOTEBOOK ...]``. A run is up to date when the notebook's code, gmlib, the assets, the mode
+and the versions are what they were. Text may change without a new run: page and plain edition join the current text
+with the outputs of the last one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from gmbook.house import EXECUTED, ROOT, notebooks
+from gmlib.mode import mode
+
+PACKAGES = ("torch", "numpy", "matplotlib", "scikit-learn", "ipykernel", "nbclient")
+TIMEOUT = {"smoke": 300, "laptop": 1200, "gpu": 3600}
+"""Seconds that one cell may take: far above what it should, so that only a hung cell meets it."""
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+@cache
+def _surroundings() -> str:
+    """What every notebook's result depends on beside its own code."""
+    digest = hashlib.sha256(json.dumps([mode(), _versions()]).encode())
+    for folder in ("gmlib", "assets"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def code_key(notebook: Any) -> str:
+    """The notebook's code cells, as a hash: outputs of a run with the same cells can be joined with the text."""
+    cells = [[c.source, c.metadata.get("tags", [])] for c in notebook.cells if c.cell_type == "code"]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
+
+
+def key(notebook: Any) -> str:
+    """What a run of this notebook depends on, as a hash."""
+    return hashlib.sha256((_surroundings() + code_key(notebook)).encode()).hexdigest()
+
+
+def places(path: Path) -> tuple[Path, Path]:
+    """Where the executed notebook and the record of its run lie."""
+    result = EXECUTED / path.relative_to(ROOT)
+    return result, result.with_suffix(".json")
+
+
+def is_fresh(path: Path) -> bool:
+    """Whether the last run of this notebook still stands."""
+    result, record = places(path)
+    if not (result.exists() and record.exists()):
+        return False
+    return json.loads(record.read_text("utf8"))["key"] == key(nbformat.read(path, 4))
+
+
+def record(path: Path) -> dict[str, Any]:
+    """The record of the last run: notebook, key, mode, seconds, date, versions."""
+    return json.loads(places(path)[1].read_text("utf8"))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(text, "utf8")
+    beside.replace(path)
+
+
+def run(path: Path) -> str:
+    """Execute one notebook and write result and record; return what went wrong, or an empty string."""
+    notebook = nbformat.read(path, 4)
+    stamp = key(notebook)
+    client = NotebookClient(
+        notebook,
+        timeout=TIMEOUT[mode()],
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        store_widget_state=True,
+        record_timing=False,
+        extra_arguments=[
+            "--IPKernelApp.log_level=ERROR"
+        ],  # says at each start that local TCP is not encrypted
+    )
+    begin = time.perf_counter()
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError) as error:
+        return _explain(path, notebook, error)
+    seconds = time.perf_counter() - begin
+    for number, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                return f"{path.relative_to(ROOT)}, cell {number} wrote to stderr:\n{output.text}"
+    result, note = places(path)
+    _write(result, nbformat.writes(notebook))
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
+    facts = {
+        "notebook": path.relative_to(ROOT).as_posix(),
+        "key": stamp,
+        "code": code_key(notebook),
+        "mode": mode(),
+        "seconds": round(seconds, 1),
+        "date": now,
+        "versions": _versions(),
+    }
+    _write(note, json.dumps(facts, indent=1))
+    return ""
+
+
+def _explain(path: Path, notebook: Any, error: Exception) -> str:
+    """Notebook, cell, its source and the traceback."""
+    where = f"{path.relative_to(ROOT)}"
+    for number, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", []):
+                source = "\n".join("    " + line for line in cell.source.splitlines())
+                return f"{where}, cell {number} failed:\n{source}\n" + "\n".join(output.traceback)
+    return f"{where}: {error}"
+
+
+def main(arguments: list[str]) -> int:
+    """Bring the given notebooks (default: all of the book) up to date; 1 when one fails."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["PYTHONWARNINGS"] = "ignore::DeprecationWarning"  # of the kernel's own start-up
+    paths = [Path(name).resolve() for name in arguments] or notebooks()
+    stale = []
+    for path in paths:
+        if is_fresh(path):
+            print(f"  {path.relative_to(ROOT)}: up to date ({record(path)['seconds']} s)")
+        else:
+            stale.append(path)
+    failed = 0
+    if stale:
+        print(f"  executing {len(stale)} notebook(s), two at a time, in {mode()} mode", flush=True)
+        with ProcessPoolExecutor(max_workers=2) as pool:
+            jobs = {pool.submit(run, path): path for path in stale}
+            for job in as_completed(jobs):
+                path, problem = jobs[job], job.result()
+                failed += bool(problem)
+                line = problem or f"{path.relative_to(ROOT)}: {record(path)['seconds']} s"
+                print(f"  {line}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

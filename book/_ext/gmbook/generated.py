@@ -1,0 +1,102 @@
+"""Parts of pages that the build writes: the API reference, the status table, the model index.
+
+A page holds a marker such as ``<!-- gmbook: status -->``; what stands here takes its place when Sphinx reads the page.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable
+
+from sphinx.environment import BuildEnvironment
+
+from gmbook.execute import places, record
+from gmbook.house import ROOT, chapter, notebooks
+
+SYSTEMS = ROOT / "book" / "systems.tsv"
+MARKER = re.compile(r"<!-- gmbook: (\w+)(?: ([\w.]+))? -->")
+
+
+def modules(package: str) -> list[str]:
+    """The package and its public modules, in the order of their names."""
+    root = importlib.import_module(package)
+    names = [package]
+    for info in pkgutil.iter_modules(getattr(root, "__path__", [])):
+        if not info.name.startswith("_"):
+            names.extend(modules(f"{package}.{info.name}"))
+    return names
+
+
+def _has_own(name: str) -> bool:
+    """Whether a module defines anything public itself (a package that only re-exports has only its text)."""
+    module = importlib.import_module(name)
+    return any(getattr(v, "__module__", "") == name for k, v in vars(module).items() if k[0] != "_")
+
+
+def _api(package: str, env: BuildEnvironment) -> str:
+    """One section a module, each documented where it is defined."""
+    parts = []
+    for name in modules(package):
+        file = importlib.import_module(name).__file__
+        env.note_dependency(str(file))
+        members = "   :members:\n" if _has_own(name) else ""
+        body = f"```{{eval-rst}}\n.. automodule:: {name}\n{members}```"
+        parts.append(body if name == package else f"## `{name}`\n\n{body}")
+    return "\n\n".join(parts)
+
+
+def _status(_: str, env: BuildEnvironment) -> str:
+    """One row a notebook, from the records of their runs."""
+    rows = ["| notebook | mode | seconds | date |", "|---|---|---:|---|"]
+    versions: dict[str, str] = {}
+    for path in notebooks():
+        env.note_dependency(str(places(path)[1]))
+        facts = record(path)
+        versions = facts["versions"]
+        name = path.relative_to(ROOT).with_suffix("").as_posix()
+        rows.append(f"| {{doc}}`/{name}` | {facts['mode']} | {facts['seconds']:.1f} | {facts['date']} |")
+    kit = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return "\n".join(rows) + f"\n\nVersions: {kit}."
+
+
+def systems() -> list[dict[str, str]]:
+    """The rows of ``book/systems.tsv``: slug, name, chapter, section, symbol, test."""
+    with open(SYSTEMS, encoding="utf8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def _models(_: str, env: BuildEnvironment) -> str:
+    """One row a system, linked to its section, its code and its test."""
+    env.note_dependency(str(SYSTEMS))
+    rows = ["| model or idea | chapter | section | in gmlib | test |", "|---|---|---|---|---|"]
+    for row in systems():
+        rows.append(
+            f"| {row['name']} | {{doc}}`{chapter(row['chapter'])} </chapters/{row['chapter']}>` "
+            f"| {{ref}}`{row['section']}` | {{py:obj}}`{row['symbol']}` | `{row['test'].split('::')[-1]}` |"
+        )
+    return "\n".join(rows)
+
+
+WRITERS: dict[str, Callable[[str, BuildEnvironment], str]] = {
+    "api": _api,
+    "status": _status,
+    "models": _models,
+}
+
+
+def fill(text: str, env: BuildEnvironment) -> str:
+    """The page with every marker replaced.
+
+    Raises:
+        LookupError: a marker names no writer.
+    """
+
+    def write(match: re.Match[str]) -> str:
+        if match[1] not in WRITERS:
+            raise LookupError(f"{match[0]}: the writers are {', '.join(WRITERS)}")
+        return WRITERS[match[1]](match[2] or "", env)
+
+    return MARKER.sub(write, text)
