@@ -13,7 +13,7 @@ from gmlib.distributions import GaussianMixture
 def e_step(mixture: GaussianMixture, x: Float[Tensor, "n d"]) -> Float[Tensor, "n K"]:
     r"""The exact posterior of the component that made each point, its *responsibilities*.
 
-    .. math:: r_{nk} = p(h = k \mid x_n) = \frac{\rho_k\, \mathcal N(x_n; m_k, V_k)}
+    .. math:: r_{nk} = p(z = k \mid x_n) = \frac{\rho_k\, \mathcal N(x_n; m_k, V_k)}
               {\sum_j \rho_j\, \mathcal N(x_n; m_j, V_j)}
 
     (Dempster et al. 1977; equation "E-step" of chapter 02.) It maximises the bound over q: the gap closes.

@@ -1,6 +1,6 @@
 r"""The bound on finite alphabets, where every term is a sum and every identity can be held to the last digit.
 
-The laws are tables of probabilities. A joint law of one observed x with a hidden h is a vector of :math:`p(x, h)` over h;
+The laws are tables of probabilities. A joint law of one observed x with a latent z is a vector of :math:`p(x, z)` over z;
 a family over all x is a matrix with one row for each x.
 """
 
@@ -20,9 +20,9 @@ class EvidenceDecomposition:
     r"""The three parts of the evidence, in nats: :math:`\log p(x)` = expected_log_joint + entropy + kl.
 
     Attributes:
-        expected_log_joint: :math:`\mathbb E_q \log p(x, h)`, (\*batch,).
+        expected_log_joint: :math:`\mathbb E_q \log p(x, z)`, (\*batch,).
         entropy: :math:`H(q)`, (\*batch,).
-        kl: :math:`\mathrm{KL}(q \,\|\, p(h \mid x))`, the gap, (\*batch,).
+        kl: :math:`\mathrm{KL}(q \,\|\, p(z \mid x))`, the gap, (\*batch,).
         log_evidence: :math:`\log p(x)`, computed on its own as the log of a sum, (\*batch,).
     """
 
@@ -38,19 +38,19 @@ class EvidenceDecomposition:
 
 
 def evidence_decomposition(
-    joint: Float[Tensor, "*batch h"], q: Float[Tensor, "*#batch h"]
+    joint: Float[Tensor, "*batch z"], q: Float[Tensor, "*#batch z"]
 ) -> EvidenceDecomposition:
-    r"""Split the log-evidence into expected log joint, entropy and gap, for a hidden variable with finitely many values.
+    r"""Split the log-evidence into expected log joint, entropy and gap, for a latent variable with finitely many values.
 
-    .. math:: \log p(x) = \mathbb E_q \log p(x, h) + H(q) + \mathrm{KL}\big(q \,\|\, p(h \mid x)\big)
+    .. math:: \log p(x) = \mathbb E_q \log p(x, z) + H(q) + \mathrm{KL}\big(q \,\|\, p(z \mid x)\big)
 
     True for *every* q with the support of the posterior or a smaller one (Neal & Hinton 1998, section 2). The KL is
     non-negative, so the first two terms bound the evidence from below, and they reach it at
-    :math:`q = p(h \mid x)` alone.
+    :math:`q = p(z \mid x)` alone.
 
     Args:
-        joint: :math:`p(x, h)` for the observed x, positive, (\*batch, h).
-        q: any law over h, (\*batch, h); zeros are allowed (:math:`0 \log 0 = 0`).
+        joint: :math:`p(x, z)` for the observed x, positive, (\*batch, z).
+        q: any law over z, (\*batch, z); zeros are allowed (:math:`0 \log 0 = 0`).
 
     Returns:
         The four numbers, each (\*batch,).
@@ -79,19 +79,38 @@ def evidence_decomposition(
 
 @dataclass(frozen=True)
 class FourFaces:
-    """The average bound over a data law, computed in four ways that agree; scalars, in nats.
+    """The average *negative* bound over a data law, split in four ways; scalars, in nats, none of them negative.
 
     Attributes:
-        reconstruction_minus_rate: expected log-likelihood minus expected KL from the prior.
-        joint: minus the KL between the two joint laws, minus the data's entropy.
-        two_gaps: minus KL(data || model), minus the mean posterior gap, minus the data's entropy.
-        code: minus KL(aggregated posterior || prior), minus the mean decoder gap, minus the data's entropy.
+        distortion: minus the expected log-likelihood of x given its code.
+        rate: the expected KL of the encoder's law from the prior.
+        joint_kl: KL between the joint laws that encoder and decoder define.
+        data_kl: KL of the data law from the model's.
+        posterior_gap: the expected KL of the encoder's law from the true posterior.
+        code_kl: KL of the aggregated posterior from the prior.
+        decoder_gap: the expected KL of q(x | z) from the decoder's p(x | z).
+        data_entropy: entropy of the data law, which no model can remove.
     """
 
-    reconstruction_minus_rate: Tensor
-    joint: Tensor
-    two_gaps: Tensor
-    code: Tensor
+    distortion: Tensor
+    rate: Tensor
+    joint_kl: Tensor
+    data_kl: Tensor
+    posterior_gap: Tensor
+    code_kl: Tensor
+    decoder_gap: Tensor
+    data_entropy: Tensor
+
+    def totals(self) -> Tensor:
+        """The average negative bound computed in each of the four ways, shape (4,); the entries agree."""
+        return torch.stack(
+            [
+                self.distortion + self.rate,
+                self.joint_kl + self.data_entropy,
+                self.data_kl + self.posterior_gap + self.data_entropy,
+                self.code_kl + self.decoder_gap + self.data_entropy,
+            ]
+        )
 
 
 def four_faces(
@@ -100,18 +119,18 @@ def four_faces(
     prior: Float[Tensor, " z"],
     decoder: Float[Tensor, "z x"],
 ) -> FourFaces:
-    r"""Compute the average ELBO of a finite model in its four forms.
+    r"""Split the average negative ELBO of a finite model in its four ways.
 
     With :math:`q(x, z) = p_{\text{data}}(x)\, q(z \mid x)` and :math:`p(x, z) = p(z)\, p(x \mid z)`:
 
     .. math::
-        \overline{\mathrm{ELBO}}
-        &= \mathbb E_{q(x,z)} \log p(x \mid z) - \mathbb E_{p_{\text{data}}} \mathrm{KL}\big(q(z \mid x) \| p(z)\big) \\
-        &= -\mathrm{KL}\big(q(x, z) \| p(x, z)\big) - H(p_{\text{data}}) \\
-        &= -\mathrm{KL}\big(p_{\text{data}} \| p\big)
-           - \mathbb E_{p_{\text{data}}} \mathrm{KL}\big(q(z \mid x) \| p(z \mid x)\big) - H(p_{\text{data}}) \\
-        &= -\mathrm{KL}\big(q(z) \| p(z)\big)
-           - \mathbb E_{q(z)} \mathrm{KL}\big(q(x \mid z) \| p(x \mid z)\big) - H(p_{\text{data}})
+        -\overline{\mathrm{ELBO}}
+        &= \mathbb E_{q(x,z)}[-\log p(x \mid z)] + \mathbb E_{p_{\text{data}}} \mathrm{KL}\big(q(z \mid x) \| p(z)\big) \\
+        &= \mathrm{KL}\big(q(x, z) \| p(x, z)\big) + H(p_{\text{data}}) \\
+        &= \mathrm{KL}\big(p_{\text{data}} \| p\big)
+           + \mathbb E_{p_{\text{data}}} \mathrm{KL}\big(q(z \mid x) \| p(z \mid x)\big) + H(p_{\text{data}}) \\
+        &= \mathrm{KL}\big(q(z) \| p(z)\big)
+           + \mathbb E_{q(z)} \mathrm{KL}\big(q(x \mid z) \| p(x \mid z)\big) + H(p_{\text{data}})
 
     (Murphy 2023, section 21.2.4; Hoffman & Johnson 2016.)
 
@@ -122,7 +141,7 @@ def four_faces(
         decoder: :math:`p(x \mid z)`, one row for each z, (z, x), positive.
 
     Returns:
-        The four values.
+        The terms of the four forms.
 
     Raises:
         ValueError: shapes do not match, or a table is not a positive law that sums to 1.
@@ -132,8 +151,8 @@ def four_faces(
         >>> from gmlib.vae import four_faces
         >>> half = torch.full((2,), 0.5, dtype=torch.float64)
         >>> faces = four_faces(half, half.expand(2, 2), half, half.expand(2, 2))
-        >>> round(faces.joint.item(), 4)  # the model is right and the code is empty: -log 2
-        -0.6931
+        >>> [round(t, 4) for t in faces.totals().tolist()]  # the model is right and the code is empty: log 2
+        [0.6931, 0.6931, 0.6931, 0.6931]
     """
     for name, table in (("data", data), ("encoder", encoder), ("prior", prior), ("decoder", decoder)):
         _check_probabilities(name, table)
@@ -144,18 +163,18 @@ def four_faces(
             f"encoder must be (x, z) = {(data.shape[0], prior.shape[0])} and decoder (z, x), "
             f"got {tuple(encoder.shape)} and {tuple(decoder.shape)}"
         )
-    entropy = -(data * data.log()).sum()
     q_joint = data[:, None] * encoder
     p_joint = prior[None, :] * decoder.T
     q_code, p_data = q_joint.sum(0), p_joint.sum(1)
-    rate = (data * _kl(encoder, prior)).sum()
-    posterior_gap = (data * _kl(encoder, p_joint / p_data[:, None])).sum()
-    decoder_gap = (q_code * _kl((q_joint / q_code).T, decoder)).sum()
     return FourFaces(
-        reconstruction_minus_rate=(q_joint * decoder.T.log()).sum() - rate,
-        joint=-_kl(q_joint.flatten(), p_joint.flatten()) - entropy,
-        two_gaps=-_kl(data, p_data) - posterior_gap - entropy,
-        code=-_kl(q_code, prior) - decoder_gap - entropy,
+        distortion=-(q_joint * decoder.T.log()).sum(),
+        rate=(data * _kl(encoder, prior)).sum(),
+        joint_kl=_kl(q_joint.flatten(), p_joint.flatten()),
+        data_kl=_kl(data, p_data),
+        posterior_gap=(data * _kl(encoder, p_joint / p_data[:, None])).sum(),
+        code_kl=_kl(q_code, prior),
+        decoder_gap=(q_code * _kl((q_joint / q_code).T, decoder)).sum(),
+        data_entropy=-(data * data.log()).sum(),
     )
 
 
