@@ -112,10 +112,10 @@ class TrainConfig:
             check_count(name, getattr(self, name))
         for name in ("warmup", "seed", "checkpoint_every", "evaluate_every"):
             check_count(name, getattr(self, name), low=0)
-        check_number("lr", self.lr, low=0, low_open=True)
+        check_number("lr", self.lr, low=0.0, low_open=True)
         for name in ("weight_decay", "grad_clip"):
-            check_number(name, getattr(self, name), low=0)
-        check_number("ema_decay", self.ema_decay, low=0, high=1, high_open=True)
+            check_number(name, getattr(self, name), low=0.0)
+        check_number("ema_decay", self.ema_decay, low=0.0, high=1.0, high_open=True)
         check_choice("optimizer", self.optimizer, ("adam", "adamw"))
         check_choice("lr_schedule", self.lr_schedule, ("constant", "cosine"))
         for name in ("amp", "compile"):

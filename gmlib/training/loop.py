@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ class TrainResult:
 
     model: nn.Module
     ema: nn.Module | None
-    history: dict[str, list[float]] = field(repr=False)
+    history: dict[str, list[float | int]] = field(repr=False)
     steps_per_second: float
     seconds: float
     device: torch.device
@@ -145,6 +145,7 @@ def _train(
         first, history, window, before = kept["step"], kept["history"], kept["window"], kept["seconds"]
 
     monitor = Monitor(process, first)
+    precision = torch.autocast(device.type, torch.bfloat16) if config.amp else nullcontext()
     started = timed_from = time.perf_counter()
     paused = 0.0
     model.train()
@@ -152,7 +153,7 @@ def _train(
         for step in range(first, config.steps):
             seed_default(seed_from(config.seed, "model", step, process.rank), device)
             batch, noise = batches.at(step)
-            with torch.autocast(device.type, torch.bfloat16, enabled=config.amp):
+            with precision:
                 terms = objective(batch, noise)
             if step == first:
                 _check_terms(terms)
@@ -225,6 +226,6 @@ def _check_terms(terms: Any) -> None:
             raise ValueError(f"loss must return scalars (means over the batch), got {shape} for {name!r}")
 
 
-def _append(history: dict[str, list[float]], entry: dict[str, float]) -> None:
+def _append(history: dict[str, list[float | int]], entry: dict[str, float | int]) -> None:
     for name, value in entry.items():
         history.setdefault(name, []).append(value)

@@ -45,13 +45,19 @@ class Monitor:
         self.process = process
         self.step = first_step
         self.names: list[str] = []
-        self.pending: list[list[Tensor]] = []
+        self.count = 0
+        # One block, written in place: scalars kept one by one, between a step's large tensors, would scatter the heap.
+        self.kept = torch.empty(0)
 
     def add(self, terms: dict[str, Tensor]) -> None:
-        """Keep the terms of the next step. Does not wait for the device."""
+        """Keep the terms of the next step, of at most READ_EVERY between reads. Does not wait for the device."""
         if not self.names:
             self.names = list(terms)
-        self.pending.append([terms[name].detach() for name in self.names])
+            like = terms["loss"].detach()
+            dtype = torch.promote_types(like.dtype, torch.float32)
+            self.kept = torch.empty(READ_EVERY, len(terms), dtype=dtype, device=like.device)
+        torch.stack([terms[name].detach() for name in self.names], out=self.kept[self.count])
+        self.count += 1
 
     def read(self, checkpoint: Path | None) -> list[dict[str, float]]:
         """The terms of every step since the last read. Waits for the device once.
@@ -59,12 +65,11 @@ class Monitor:
         Raises:
             TrainingDiverged: one of them is not finite; it names the first and ``checkpoint``.
         """
-        if not self.pending:
+        if self.count == 0:
             return []
-        values = torch.stack([term for terms in self.pending for term in terms])
-        rows = self.process.mean(values).reshape(len(self.pending), -1).tolist()
-        first, self.step = self.step, self.step + len(rows)
-        self.pending.clear()
+        rows = self.process.mean(self.kept[: self.count]).tolist()
+        first, self.step = self.step, self.step + self.count
+        self.count = 0
         for step, row in enumerate(rows, start=first):
             for name, value in zip(self.names, row, strict=True):
                 if not math.isfinite(value):

@@ -38,6 +38,7 @@ class Process:
     def mean(self, values: Tensor) -> Tensor:
         """The mean of ``values`` over the processes."""
         if self.world > 1:
+            values = values.clone()
             distributed.all_reduce(values)
             values = values / self.world
         return values

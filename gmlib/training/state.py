@@ -24,7 +24,7 @@ def save(
     step: int,
     config: TrainConfig,
     rows: int,
-    history: dict[str, list[float]],
+    history: dict[str, list[float | int]],
     window: list[dict[str, float]],
     seconds: float,
     model: nn.Module,
