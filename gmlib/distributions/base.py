@@ -150,7 +150,7 @@ def read_covariance(
         return Full(cov, factor)
     if not isinstance(var, Tensor):
         check_number("var", var, low=0.0, low_open=True)
-        var = torch.full((1,), float(var), dtype=means.dtype, device=means.device)
+        var = torch.full((1,), float(var), dtype=means.dtype, device=means.device)  # type: ignore[arg-type]
     check_tensor("var", var)
     given = tuple(var.shape)
     var = var.to(means)

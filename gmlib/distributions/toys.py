@@ -306,8 +306,7 @@ def banana(
 
     :math:`x_2` is split into narrow normal laws of standard deviation :math:`\tau`; on each, :math:`x_1` has
     the right mean, variance and covariance with :math:`x_2`, but is jointly normal. The entropy of the
-    mixture is then right to
-    1e-4.
+    mixture is then right to 1e-4.
 
     Args:
         n_components: number of components along the banana, 21 to 400.

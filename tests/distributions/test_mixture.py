@@ -10,7 +10,6 @@ from torch import Tensor
 
 from gmlib.distributions import Gaussian, GaussianMixture, base
 
-
 F64 = torch.float64
 
 
