@@ -4,13 +4,11 @@ As mixtures they have everything that `GaussianMixture` has: a density, a score,
 level. So "the true score of the Swiss roll" is a number here and not a picture. Three kinds:
 
 - mixtures by definition: the eight and sixteen Gaussians, the cross;
-- a curve blurred by isotropic noise (moons, ring, Swiss roll): the curve is replaced by points at the
-midpoints of
-  equal steps of its parameter. The points lie closer than the noise is wide, so that the mixture differs from
+- a curve blurred by isotropic noise (moons, ring, Swiss roll): the curve is replaced by points at the midpoints
+  of equal steps of its parameter. The points lie closer than the noise is wide, so that the mixture differs from
   the continuous law by rounding along the curve and by the midpoint rule's error at its ends;
-- a bent normal law (banana, pinwheel): the normal coordinate along the curve is itself split into a mixture
-of narrow
-  normal laws, and on each the bend is replaced by its tangent.
+- a bent normal law (banana, pinwheel): the normal coordinate along the curve is itself split into a mixture of
+  narrow normal laws, and on each the bend is replaced by its tangent.
 """
 
 from __future__ import annotations
