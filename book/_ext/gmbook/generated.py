@@ -44,7 +44,12 @@ def _api(package: str, env: BuildEnvironment) -> str:
         env.note_dependency(str(file))
         members = "   :members:\n" if _has_own(name) else ""
         body = f"```{{eval-rst}}\n.. automodule:: {name}\n{members}```"
-        parts.append(body if name == package else f"## `{name}`\n\n{body}")
+        title = (
+            ""
+            if name == package and getattr(importlib.import_module(name), "__path__", None)
+            else f"## `{name}`\n\n"
+        )
+        parts.append(title + body)
     return "\n\n".join(parts)
 
 

@@ -22,10 +22,12 @@ NOTEBOOK_METADATA = {
 
 def clean(notebook: Any) -> Any:
     """The notebook as it is committed; the argument stays as it is."""
-    result = nbformat.from_dict({**notebook, "cells": [], "metadata": NOTEBOOK_METADATA, "nbformat_minor": 5})
+    result: Any = nbformat.from_dict(
+        {**notebook, "cells": [], "metadata": NOTEBOOK_METADATA, "nbformat_minor": 5}
+    )
     seen: set[str] = set()
     for number, old in enumerate(notebook.cells):
-        cell = nbformat.from_dict(dict(old))
+        cell: Any = nbformat.from_dict(dict(old))
         name = cell.get("id", f"cell-{number}")
         cell.id = name if name not in seen else f"{name}-{number}"
         seen.add(cell.id)
@@ -41,8 +43,8 @@ def clean(notebook: Any) -> Any:
     return result
 
 
-def _settled(output: Any) -> Any:
-    output = nbformat.from_dict(dict(output))
+def _settled(old: Any) -> Any:
+    output: Any = nbformat.from_dict(dict(old))
     if "execution_count" in output:
         output.execution_count = 1
     return output

@@ -1,0 +1,71 @@
+# Generative Models, Live.  `make book` builds the site, `make test` is the whole check; both set themselves up.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PYTHONPATH := book/_ext
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book test unit serve lab notebooks outputs bench format clean
+
+help:
+	@echo "make book       install, execute the notebooks, build the site"
+	@echo "make test       the whole check (about ten minutes; what CI runs)"
+	@echo "make unit       the quick tests of gmlib"
+	@echo "make serve      look at the built site"
+	@echo "make lab        open the chapters in JupyterLab"
+	@echo "make notebooks  the plain edition for Colab and GitHub, in _build/notebooks"
+	@echo "make outputs    refresh the committed outputs that the tests compare"
+	@echo "make bench      list the benchmarks (make bench NAME=vae runs one)"
+	@echo "make format     format code, clean notebooks"
+	@echo "make clean      remove what was built (rm -r .venv removes the environment)"
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Python 3.11 or newer is needed; this is %d.%d. Try: make PYTHON=python3.11 ..." % v[:2])'
+	@test -x $(BIN)/python || { echo "-- creating the environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "-- installing (the first time takes some minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+book: $(READY)
+	@echo "-- executing notebooks"
+	@$(BIN)/python -m gmbook.execute
+	@echo "-- writing the plain edition"
+	@$(BIN)/python -m gmbook.plain
+	@echo "-- building pages"
+	@$(BIN)/python -m gmbook.build
+
+test: $(READY)
+	@$(BIN)/python tests/all.py
+
+unit: $(READY)
+	@$(BIN)/python tests/all.py unit
+
+serve: $(READY)
+	@test -f _build/html/index.html || { echo "There is no site yet: make book"; exit 1; }
+	@echo "http://localhost:8000 (Ctrl-C ends)"
+	@$(BIN)/python -m http.server --directory _build/html --bind 127.0.0.1 8000
+
+lab: $(READY)
+	@$(BIN)/python -m jupyter lab --notebook-dir chapters
+
+notebooks: $(READY)
+	@$(BIN)/python -m gmbook.execute
+	@$(BIN)/python -m gmbook.plain
+
+outputs: $(READY)
+	@$(BIN)/python -m gmbook.fill
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks $(NAME)
+
+format: $(READY)
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+	@$(BIN)/python -m gmbook.hygiene chapters/*.ipynb || true
+
+clean:
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,105 @@
+"""The whole check, stage by stage: ``python tests/all.py [STAGE ...]`` (default: all of them).
+
+Every stage runs, also after one has failed; the last line counts what passed and what failed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = sys.executable
+BIN = Path(PYTHON).parent
+PYTEST = [PYTHON, "-m", "pytest", "-q"]
+TWO = ["-n", "2", "--dist", "loadfile"]
+# Notebooks run in a kernel of their own: what they warn about is checked where they are executed, not by nbval.
+NBVAL = ["--nbval-lax", "--nbval-current-env", "-W", "default", "-p", "no:cacheprovider"]
+
+STAGES: dict[str, list[list[str]]] = {
+    "lint": [[str(BIN / "ruff"), "check", "."], [str(BIN / "ruff"), "format", "--check", "."]],
+    "types": [[str(BIN / "pyright")]],
+    "house": [[*PYTEST, "tests/house"]],
+    "unit": [
+        [*PYTEST, *TWO, "tests", "--ignore=tests/house", "--ignore=tests/notebooks", "--ignore=tests/book"]
+    ],
+    "doctest": [[*PYTEST, *TWO, "--doctest-modules", "gmlib"]],
+    "bad-input": [[*PYTEST, "-m", "bad_input", "tests"]],
+    "oracles": [[*PYTEST, "tests/oracles"]],
+    "execute": [[PYTHON, "-m", "gmbook.execute"]],
+    "nbval": [[*PYTEST, *TWO, *NBVAL, "chapters"]],
+    "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, *TWO, "tests/notebooks"]],
+    "book": [[PYTHON, "-m", "gmbook.build"]],
+    "browser": [[*PYTEST, "tests/book"]],
+}
+ALIASES = {"unit": ("unit", "doctest", "bad-input")}
+EXTRA = {"bad-input": {"JAXTYPING_DISABLE": "1"}}
+
+
+def environment(stage: str) -> dict[str, str]:
+    """One torch thread a process, no display, the book's machinery on the path."""
+    paths = os.pathsep.join(filter(None, [str(ROOT / "book" / "_ext"), os.environ.get("PYTHONPATH", "")]))
+    shared = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **shared, **EXTRA.get(stage, {})}
+
+
+def run(stage: str) -> tuple[bool, int, int]:
+    """Run a stage; whether it passed, and how many of its tests passed and failed."""
+    good, passed, failed = True, 0, 0
+    for command in STAGES[stage]:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment(stage),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        summary = ""
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            summary = line if re.search(r"\d+ (passed|failed|error)", line) else summary
+        code = process.wait()
+        counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", summary)}
+        tests = "pytest" in command
+        passed += counts.get("passed", 0) if tests else int(code == 0)
+        failed += counts.get("failed", 0) + counts.get("error", 0) if tests else int(code != 0)
+        # 5: pytest found nothing to run, which is an empty stage and no failure.
+        if code != 0 and not (tests and code == 5):
+            good = False
+            failed += int(tests and not counts.get("failed") and not counts.get("error"))
+    return good, passed, failed
+
+
+def main(names: list[str]) -> int:
+    """Run the stages that are asked for; 1 when one fails."""
+    unknown = [name for name in names if name not in STAGES]
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; the stages are {', '.join(STAGES)}")
+        return 2
+    wanted = [stage for name in names for stage in ALIASES.get(name, (name,))] or list(STAGES)
+    wanted = [stage for stage in wanted if stage != "oracles" or (ROOT / "tests" / "oracles").exists()]
+    begin, lines, total = time.perf_counter(), [], [0, 0]
+    for number, stage in enumerate(wanted, 1):
+        print(f"\n== {stage} ({number} of {len(wanted)}) " + "=" * 60, flush=True)
+        start = time.perf_counter()
+        good, passed, failed = run(stage)
+        total[0], total[1] = total[0] + passed, total[1] + failed
+        lines.append(
+            (good, f"{stage:<10} {'ok' if good else 'FAILED':<7} {time.perf_counter() - start:6.1f} s")
+        )
+        print(f"-- {lines[-1][1]}", flush=True)
+    print("\n" + "\n".join(line for _, line in lines))
+    bad = [line.split()[0] for good, line in lines if not good]
+    print(f"{time.perf_counter() - begin:.0f} s" + (f"; failed stages: {', '.join(bad)}" if bad else ""))
+    print(f"{total[0]} passed, {total[1]} failed")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
