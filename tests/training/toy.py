@@ -37,7 +37,8 @@ def make_task(dropout: float = 0.1) -> Task:
     x = torch.randn(100, 3, generator=generator)
     y = x.sin().sum(-1, keepdim=True)
     torch.manual_seed(2)
-    # No bias before the normalisation: its gradient is rounding error, which Adam would blow up to full steps.
+    # No bias before the normalisation: its gradient is rounding error, which Adam would blow up to full
+    # steps.
     model = nn.Sequential(
         nn.Linear(3, 16, bias=False), nn.BatchNorm1d(16), nn.Tanh(), nn.Dropout(dropout), nn.Linear(16, 1)
     )
