@@ -24,6 +24,8 @@ from torch.distributions import Distribution, constraints
 from gmlib._checks import check_event, check_number, check_tensor
 from gmlib.distributions._covariance import Covariance, Diagonal, Full, Scalar
 
+LOG_2PI = math.log(2 * math.pi)
+
 # An evaluation goes in pieces whose largest temporary holds this many numbers: a batch of 100,000 points of a mixture
 # of 400 components then needs no gigabyte, and on a CPU small pieces are faster too, since they stay in the cache.
 CHUNK = 2**20
@@ -83,24 +85,21 @@ class Law(Distribution, ABC):
             raise ValueError(f"{name} must be on the law's device {self.device}, got {x.device}")
 
 
-def check_noise(alpha: Any, sigma: Any) -> None:
-    """Raise unless ``alpha`` and ``sigma`` can be a signal and a noise level.
+def check_noise(alpha: Any, sigma: Any, batch_shape: tuple[int, ...] = ()) -> torch.Size:
+    """Raise unless ``alpha`` and ``sigma`` can be a signal and a noise level; return the noised law's batch shape.
 
-    Numbers are checked in full. Tensors are checked for their dtype only, since reading their values would
-    wait for the device; there ``alpha = sigma = 0`` gives NaN.
+    Numbers are checked in full. Tensors are checked for dtype and shape only, since reading their values would wait
+    for the device; there ``alpha = sigma = 0`` gives NaN.
     """
     for name, value, low in (("alpha", alpha, -math.inf), ("sigma", sigma, 0.0)):
         if isinstance(value, Tensor):
             check_tensor(name, value)
+            batch_shape = check_broadcast(name, value.shape, torch.Size(batch_shape), tuple(value.shape))
         else:
             check_number(name, value, low=low)
     if not isinstance(alpha, Tensor) and not isinstance(sigma, Tensor) and alpha == 0 == sigma:
         raise ValueError("alpha and sigma must not both be 0: alpha x + sigma eps would then have no density")
-
-
-def shape_of(a: Scalar) -> torch.Size:
-    """Shape of a tensor, the empty shape for a number."""
-    return a.shape if isinstance(a, Tensor) else torch.Size()
+    return torch.Size(batch_shape)
 
 
 def in_chunks(

@@ -2,7 +2,6 @@ r"""The normal law in any dimension, with its score, its noised versions and its
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +11,7 @@ from torch import Tensor
 
 from gmlib._checks import check_finite, check_tensor
 from gmlib.distributions._covariance import Covariance, Scalar, lift
-from gmlib.distributions.base import Law, check_broadcast, check_noise, in_chunks, read_covariance, shape_of
-
-LOG_2PI = math.log(2 * math.pi)
+from gmlib.distributions.base import LOG_2PI, Law, check_noise, in_chunks, read_covariance
 
 
 class Gaussian(Law):
@@ -199,13 +196,8 @@ class Gaussian(Law):
             >>> Gaussian(torch.ones(1), var=1.0).noised(0.5, 2.0).variance
             tensor([4.2500])
         """
-        check_noise(alpha, sigma)
-        batch = self._noise_batch(alpha, sigma)
+        batch = check_noise(alpha, sigma, self.batch_shape)
         return self._of(lift(alpha, 1) * self._mean.expand(*batch, -1), self._cov.noised(alpha, sigma))
-
-    def _noise_batch(self, alpha: Scalar, sigma: Scalar) -> torch.Size:
-        noise = check_broadcast("sigma", shape_of(sigma), shape_of(alpha), tuple(shape_of(sigma)))
-        return check_broadcast("alpha and sigma", noise, self.batch_shape, tuple(noise))
 
     def posterior(self, x: Float[Tensor, "... d"], alpha: Scalar, sigma: Scalar) -> Gaussian:
         r"""The law of :math:`x_0` given :math:`\alpha x_0 + \sigma\varepsilon = x`, for every point.
@@ -269,7 +261,7 @@ class Gaussian(Law):
             tensor([0.5000])
         """
         self._check_point("x", x)
-        check_noise(alpha, sigma)
+        check_noise(alpha, sigma, torch.broadcast_shapes(x.shape[:-1], self.batch_shape))
 
         def mean(x: Tensor, alpha: Scalar, sigma: Scalar) -> Tensor:
             a = lift(alpha, 1)

@@ -16,9 +16,7 @@ from torch import Tensor
 
 from gmlib._checks import check_finite, check_tensor
 from gmlib.distributions._covariance import Covariance, Diagonal, Scalar, lift
-from gmlib.distributions.base import Law, check_broadcast, check_noise, in_chunks, read_covariance, shape_of
-
-LOG_2PI = math.log(2 * math.pi)
+from gmlib.distributions.base import LOG_2PI, Law, check_broadcast, check_noise, in_chunks, read_covariance
 
 
 class GaussianMixture(Law):
@@ -317,9 +315,7 @@ class GaussianMixture(Law):
             >>> GaussianMixture(torch.tensor([[-2.0], [2.0]]), var=1.0).noised(0.5, 1.0).variance
             tensor([2.2500])
         """
-        check_noise(alpha, sigma)
-        noise = check_broadcast("sigma", shape_of(sigma), shape_of(alpha), tuple(shape_of(sigma)))
-        check_broadcast("alpha and sigma", noise, self.batch_shape, tuple(noise))
+        check_noise(alpha, sigma, self.batch_shape)
         covariance = self._cov.noised(lift(alpha, 1), lift(sigma, 1))
         return self._of(self._log_weights, lift(alpha, 2) * self._means, covariance)
 
@@ -400,7 +396,7 @@ class GaussianMixture(Law):
             tensor([0.])
         """
         self._check_point("x", x)
-        check_noise(alpha, sigma)
+        check_noise(alpha, sigma, torch.broadcast_shapes(x.shape[:-1], self.batch_shape))
 
         def mean(x: Tensor, alpha: Scalar, sigma: Scalar) -> Tensor:
             log_r, means = self._posterior_terms(x, alpha, sigma)

@@ -128,8 +128,10 @@ class DDPM(ByExponent):
         """The values of y at 0, 1/T, ..., 1; copied once to every device and dtype that asks."""
         key = (like.device, like.dtype)
         if key not in self._tables:
-            y = torch.cat([torch.zeros(1, dtype=torch.float64), -torch.log1p(-self.betas).cumsum(0)])
-            self._tables[key] = y.to(like)
+            # A table made while sampling in inference mode must serve a later training step as well.
+            with torch.inference_mode(False):
+                y = torch.cat([torch.zeros(1, dtype=torch.float64), -torch.log1p(-self.betas).cumsum(0)])
+                self._tables[key] = y.to(key[0], key[1])
         return self._tables[key]
 
     def _step(self, t: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class Prediction(NamedTuple):
 class Denoiser(nn.Module):
     r"""A network with its schedule and its parameterisation.
 
-    **Division by zero.** Some conversions divide by :math:`\alpha` or :math:`\sigma` (the tables below). When the
+    **Division by zero.** Some conversions divide by :math:`\alpha` or :math:`\sigma` (the table below). When the
     divisor is 0 at the given time, there is no answer and a ``ValueError`` names t. The check is made where it costs
     nothing: for a time that is a number or a tensor on the CPU. For a time on an accelerator, inside
     ``torch.compile``, or mapped over by ``vmap``, it would need the host to wait, so there the result is infinite or

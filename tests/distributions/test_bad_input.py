@@ -57,6 +57,7 @@ CASES: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: LAW.noised(0.0, 0.0), ValueError, "alpha and sigma must not both be 0"),
     (lambda: LAW.noised(torch.ones(2), torch.ones(3)), ValueError, "leading dimensions of sigma"),
+    (lambda: MIX.posterior_mean(Z(3, 2), torch.ones(4), 1.0), ValueError, "leading dimensions of alpha"),
     (lambda: LAW.posterior(Z(2), 1.0, 0.0), ValueError, "sigma must be positive"),
     (lambda: MIX.posterior(Z(2), 1.0, 0.0), ValueError, "sigma must be positive"),
     (lambda: MIX.posterior_mean(Z(2), 0.0, 0.0), ValueError, "alpha and sigma must not both be 0"),

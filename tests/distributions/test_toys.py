@@ -38,7 +38,7 @@ def entropy(law: GaussianMixture, n: int) -> float:
 
 
 @pytest.mark.parametrize("name", TOYS)
-def test_toy_integrates_to_one(name: str) -> None:
+def test_toy_2d_sets(name: str) -> None:
     """The grid's step is below every component's width, where the trapezoid rule errs by less than 1e-6."""
     law = toy(name, dtype=F64)
     log_p, area = grid(law, 150)

@@ -127,7 +127,7 @@ def test_schedule_on_a_gpu(schedule: Schedule) -> None:
         torch.testing.assert_close(fn(t.cuda()).cpu(), fn(t), rtol=1e-10, atol=1e-10)
 
 
-def test_noise_schedules_numbers() -> None:
+def test_noise_schedules() -> None:
     """DDPM's linear grid ends at alpha_bar = 4.04e-5, alpha = .00635; the cosine's middle is alpha_bar = .494."""
     ddpm = DDPM.linear()
     assert ddpm.alpha_bar[-1].item() == pytest.approx(4.04e-5, abs=5e-8)
@@ -152,6 +152,16 @@ def test_ddpm_index_convention() -> None:
     alpha, sigma2 = ddpm.alpha_bar.sqrt(), 1 - ddpm.alpha_bar
     torch.testing.assert_close(alpha[1:], (1 - ddpm.betas).sqrt() * alpha[:-1])
     torch.testing.assert_close(sigma2[1:], (1 - ddpm.betas) * sigma2[:-1] + ddpm.betas)
+
+
+def test_ddpm_can_train_after_sampling_in_inference_mode() -> None:
+    ddpm = DDPM.linear(10)
+    t = torch.tensor([0.25], dtype=F64)
+    with torch.inference_mode():
+        ddpm.alpha(t.clone())
+    x = torch.ones(1, dtype=F64, requires_grad=True)
+    (ddpm.alpha(t.requires_grad_()) * x).backward()
+    assert x.grad is not None
 
 
 def test_ddpm_tends_to_vp_linear() -> None:
