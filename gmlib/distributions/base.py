@@ -49,35 +49,44 @@ class Law(Distribution, ABC):
     @abstractmethod
     def sample(
         self, sample_shape: Sequence[int] = (), *, generator: torch.Generator | None = None
-    ) -> Float[Tensor, "... d"]: ...
+    ) -> Float[Tensor, "... d"]:
+        """Draw points of shape ``(*sample_shape, *batch, d)``; ``generator`` None is torch's default."""
 
     @abstractmethod
-    def log_prob(self, value: Float[Tensor, "... d"]) -> Float[Tensor, "*_"]: ...
+    def log_prob(self, value: Float[Tensor, "... d"]) -> Float[Tensor, "*_"]:
+        """Log-density in nats at points of shape ``(..., d)``."""
 
     @abstractmethod
-    def score(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]: ...
+    def score(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
+        r"""The score :math:`\nabla_x\log p(x)` at points of shape ``(..., d)``."""
 
     @abstractmethod
-    def noised(self, alpha: Scalar, sigma: Scalar) -> Law: ...
+    def noised(self, alpha: Scalar, sigma: Scalar) -> Law:
+        r"""The law of :math:`\alpha x + \sigma\varepsilon`, of the same class."""
 
     @abstractmethod
-    def posterior(self, x: Float[Tensor, "... d"], alpha: Scalar, sigma: Scalar) -> Law: ...
+    def posterior(self, x: Float[Tensor, "... d"], alpha: Scalar, sigma: Scalar) -> Law:
+        r"""The law of :math:`x_0` given :math:`\alpha x_0 + \sigma\varepsilon = x`, of the same class."""
 
     @abstractmethod
     def posterior_mean(
         self, x: Float[Tensor, "... d"], alpha: Scalar, sigma: Scalar
-    ) -> Float[Tensor, "... d"]: ...
+    ) -> Float[Tensor, "... d"]:
+        r"""The best denoiser :math:`\mathbb E[x_0\mid\alpha x_0 + \sigma\varepsilon = x]`."""
 
     @abstractmethod
-    def to(self, *args: Any, **kwargs: Any) -> Law: ...
-
-    @property
-    @abstractmethod
-    def covariance(self) -> Float[Tensor, "*batch d d"]: ...
+    def to(self, *args: Any, **kwargs: Any) -> Law:
+        """The same law on another device or in another dtype; arguments as in `torch.Tensor.to`."""
 
     @property
     @abstractmethod
-    def device(self) -> torch.device: ...
+    def covariance(self) -> Float[Tensor, "*batch d d"]:
+        """The covariance matrix, shape ``(*batch, d, d)``."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Device of the parameters."""
 
     def _check_point(self, name: str, x: Any) -> None:
         check_event(name, x, tuple(self.event_shape))
@@ -112,7 +121,8 @@ def in_chunks(
     """
     points = x.shape[:-1]
     n = points.numel()
-    if n * per_point <= CHUNK or n < 2:
+    # A compiler fuses the temporaries away, and would unroll the pieces.
+    if n * per_point <= CHUNK or n < 2 or torch.compiler.is_compiling():
         return fn(x, *args)
     columns: list[list[Any]] = []
     rows = max(1, CHUNK // per_point)

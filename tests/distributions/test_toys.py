@@ -67,11 +67,12 @@ def test_two_moons(noise: float, truth: float, best_gaussian: float) -> None:
     """Entropy by quadrature of the continuous law and the entropy of the best normal law, to the digits given.
 
     The mixture puts 200 Gauss-Legendre nodes on each moon, at most 0.025 apart: at noise 0.05 and above that rule's own
-    error is far below the 5e-5 to which the truth is rounded; doubling or halving the nodes changes nothing at 1e-9.
+    error is far below the 5e-5 to which the truth is rounded; halving the nodes changes nothing at 1e-7.
     """
     law = two_moons(noise, dtype=F64)
-    assert entropy(law, 250) == pytest.approx(truth, abs=5.1e-5)
-    assert entropy(two_moons(noise, 200, dtype=F64), 250) == pytest.approx(entropy(law, 250), abs=1e-7)
+    n = int(10 / noise) + 10  # a grid step below half the noise
+    assert entropy(law, n) == pytest.approx(truth, abs=5.1e-5)
+    assert entropy(two_moons(noise, 200, dtype=F64), n) == pytest.approx(entropy(law, n), abs=1e-7)
     assert Gaussian(law.mean, cov=law.covariance).entropy().item() == pytest.approx(best_gaussian, abs=5.1e-5)
 
 
@@ -86,7 +87,7 @@ def test_ring_density_is_rices() -> None:
 
 
 def test_cross_density() -> None:
-    assert entropy(toy("cross", dtype=F64), 400) == pytest.approx(1.4531, abs=1e-4)
+    assert entropy(toy("cross", dtype=F64), 250) == pytest.approx(1.4531, abs=1e-4)
 
 
 def test_banana_density() -> None:
@@ -96,7 +97,7 @@ def test_banana_density() -> None:
     piece by a normal law; that raises the entropy by 8e-5 at 101 pieces and eight times as much at half as many.
     """
     law = banana(dtype=F64)
-    assert entropy(law, 300) == pytest.approx(math.log(2 * math.pi * math.e) + math.log(2), abs=2e-4)
+    assert entropy(law, 120) == pytest.approx(math.log(2 * math.pi * math.e) + math.log(2), abs=2e-4)
     torch.testing.assert_close(law.mean, torch.tensor([1.0, 0.0], dtype=F64), atol=1e-3, rtol=0)
     torch.testing.assert_close(law.variance, torch.tensor([3.0, 4.0], dtype=F64), atol=5e-3, rtol=0)
     x = law.sample((50_000,), generator=torch.Generator().manual_seed(0))
@@ -106,19 +107,19 @@ def test_banana_density() -> None:
 
 
 def test_pinwheel_agrees_with_its_definition() -> None:
-    """Mean log-density of 20,000 draws of the definition is minus the mixture's entropy within 5 standard errors.
+    """Mean log-density of 10,000 draws of the definition is minus the mixture's entropy within 5 standard errors.
 
     The cross-entropy exceeds the entropy by a KL divergence, and equals it only when the mixture is the law; the
     tangents cost less than 0.01 nats.
     """
-    n, g = 20_000, torch.Generator().manual_seed(0)
+    n, g = 10_000, torch.Generator().manual_seed(0)
     r, w = torch.randn(2, n, generator=g, dtype=F64) * torch.tensor([[0.3], [0.1]], dtype=F64)
     r = r + 1
     angle = 2 * math.pi / 5 * torch.randint(5, (n,), generator=g) + 0.25 * r.exp()
     x = 2 * torch.stack([r * angle.cos() - w * angle.sin(), r * angle.sin() + w * angle.cos()], -1)
     law = toy("pinwheel", dtype=F64)
     log_p = law.log_prob(x)
-    assert abs(-log_p.mean().item() - entropy(law, 250)) < 0.01 + 5 * log_p.std().item() / math.sqrt(n)
+    assert abs(-log_p.mean().item() - entropy(law, 150)) < 0.01 + 5 * log_p.std().item() / math.sqrt(n)
     assert (x.var(0) - law.variance).abs().max() < 5 * (x**2).std(0).max() / math.sqrt(n)
 
 
