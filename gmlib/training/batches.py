@@ -92,7 +92,10 @@ class Batches:
         """The order of the rows in an epoch; drawn on the CPU, so that it is the same on every device."""
         if self.order is None or self.order[0] != number:
             generator = torch.Generator().manual_seed(seed_from(self.seed, "epoch", number))
-            self.order = (number, torch.randperm(self.rows, generator=generator).to(self.device))
+            order = torch.randperm(self.rows, generator=generator)
+            if self.device.type == "cuda":  # from pinned memory the copy does not wait for the device
+                order = order.pin_memory()
+            self.order = (number, order.to(self.device, non_blocking=True))
         return self.order[1]
 
     def indices(self, step: int) -> Tensor:

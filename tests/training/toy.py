@@ -6,7 +6,7 @@ Run: python toy.py OUT STEPS PAUSE_AT
 from __future__ import annotations
 
 import json
-import os
+import signal
 import sys
 from pathlib import Path
 
@@ -68,8 +68,7 @@ def main() -> None:
         calls += 1
         if calls == pause_at:
             (out / "paused").touch()
-            while True:  # wait for SIGKILL
-                os.sched_yield()
+            signal.pause()  # until SIGKILL
         return inner(model, batch, noise)
 
     task.loss = loss
