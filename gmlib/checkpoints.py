@@ -75,6 +75,10 @@ def checkpoint(name: str) -> Checkpoint:
 
     Raises:
         ValueError: there is none; the message names the closest ones.
+
+    Example:
+        >>> all(checkpoint(name).file.endswith(".safetensors") for name in checkpoints())
+        True
     """
     known = checkpoints()
     if name not in known:
@@ -97,6 +101,10 @@ def load_weights(name: str) -> dict[str, Tensor]:
         ValueError: no such name, or the file is no safetensors file.
         AssetError: the file is missing, damaged or out of reach; the message names it and says what to do.
         ImportError: a download is needed and pooch is not installed.
+
+    Example:
+        >>> for name in checkpoints():
+        ...     assert all(isinstance(tensor, Tensor) for tensor in load_weights(name).values())
     """
     entry = checkpoint(name)
     path = asset(f"checkpoints/{entry.file}", entry.sha256)
@@ -120,6 +128,11 @@ def load_into(model: nn.Module, name: str) -> nn.Module:
         ValueError: no such name, or the weights do not fit; the message lists what is missing, superfluous or
             of another shape, and names the recipe. The model is then as it was.
         AssetError: the file is missing, damaged or out of reach.
+
+    Example:
+        >>> load_into(nn.Linear(2, 2), "no such weights")  # doctest: +IGNORE_EXCEPTION_DETAIL
+        Traceback (most recent call last):
+        ValueError: name must be a checkpoint of the manifest, got 'no such weights'
     """
     weights, wanted = load_weights(name), model.state_dict()
     faults = [f"{key} is missing" for key in wanted if key not in weights]
@@ -154,6 +167,13 @@ def register(name: str, weights: Path, entry: dict[str, Any]) -> Checkpoint:
         ValueError: this gmlib is not a clone, the file is no safetensors file, it is over 4 MB, or another
             checkpoint uses its name.
         TypeError: a field of the entry is missing or unknown.
+
+    Example:
+        Every entry that was written can be read back; ``python -m gmlib.train RECIPE.toml --register`` writes
+        them:
+
+        >>> sorted(checkpoints()) == list(checkpoints())
+        True
     """
     folder = assets_folder()
     if folder is None:

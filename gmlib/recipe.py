@@ -85,6 +85,15 @@ def load_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
         ValueError: the file is not TOML, a key is unknown or missing, or a value is out of range; the message
             names the file and the key.
         FileNotFoundError: there is no such file.
+
+    Example:
+        >>> import tempfile
+        >>> text = 'name = "toy"\\ntask = "toy:make"\\n[train]\\nsteps = 100'
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "toy.toml").write_text(text)
+        ...     recipe = load_recipe(Path(folder, "toy.toml"), ["steps=10"])
+        >>> recipe.name, recipe.train.steps, recipe.file
+        ('toy', 10, 'toy.safetensors')
     """
     try:
         table = tomllib.loads(Path(path).read_text())

@@ -59,30 +59,43 @@ def run(recipe: Recipe, *, out: Path, resume: bool = True, progress: bool = Fals
     Raises:
         TrainingDiverged: a term of the loss turned NaN or infinite.
         ValueError: recipe, task or checkpoint do not fit together.
+
+    Example:
+        Two steps of one of the book's recipes:
+
+        >>> import tempfile
+        >>> folder = (assets_folder() or Path()) / "recipes"
+        >>> recipe = load_recipe(folder / "vae-digits.toml", ["steps=2", "device=cpu"])
+        >>> with tempfile.TemporaryDirectory() as out:
+        ...     record = run(recipe, out=Path(out))
+        ...     sorted(path.name for path in Path(out).iterdir())
+        ['checkpoint.safetensors', 'metrics.json', 'vae-digits.safetensors']
+        >>> record["history"]["step"]
+        [2]
     """
     torch.manual_seed(recipe.train.seed)
     task = recipe.make_task()
     result = train(task, recipe.train, out=out, resume=resume, progress=progress)
-    exported = export_weights(result.final, recipe.dtype)
+    exported = _export_weights(result.final, recipe.dtype)
     torch.manual_seed(recipe.train.seed)  # for an evaluation that draws from the default generator
-    metrics = measure(task, result.final, exported)
+    metrics = _measure(task, result.final, exported)
     record = {
         "name": recipe.name,
         "seed": recipe.train.seed,
         "metrics": metrics,
         "seconds": round(result.seconds, 1),
         "steps_per_second": round(result.steps_per_second, 1),
-        "device": describe(result.device),
+        "device": _describe(result.device),
         "history": result.history,
     }
     if result.rank == 0:
         with replacing(out / recipe.file) as beside:
             save_file(exported, beside, metadata={"name": recipe.name, "seed": str(recipe.train.seed)})
-        write_json(out / "metrics.json", record)
+        _write_json(out / "metrics.json", record)
     return record
 
 
-def export_weights(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
+def _export_weights(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
     """A copy of the model's weights on the CPU, the floating ones in ``dtype``."""
     return {
         name: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else None, copy=True).contiguous()
@@ -91,7 +104,7 @@ def export_weights(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def measure(task: Task, model: nn.Module, weights: dict[str, Tensor]) -> dict[str, float]:
+def _measure(task: Task, model: nn.Module, weights: dict[str, Tensor]) -> dict[str, float]:
     """The task's evaluation of ``model`` with ``weights``; empty for a task that has none."""
     if task.evaluate is None:
         return {}
@@ -101,7 +114,16 @@ def measure(task: Task, model: nn.Module, weights: dict[str, Tensor]) -> dict[st
 
 
 def over_seeds(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Metrics of each seed, their mean and their spread (standard deviation with n - 1; none for a single seed)."""
+    """Metrics of each seed, their mean and their spread (standard deviation with n - 1; none for a single seed).
+
+    Args:
+        records: what :func:`run` returned for each seed.
+
+    Example:
+        >>> records = [{"seed": seed, "metrics": {"nll": 95.0 + seed}} for seed in (0, 1, 2)]
+        >>> over_seeds(records)["mean"], over_seeds(records)["spread"]
+        ({'nll': 96.0}, {'nll': 1.0})
+    """
     seeds = {str(record["seed"]): record["metrics"] for record in records}
     names = list(records[0]["metrics"])
     values = {name: [record["metrics"][name] for record in records] for name in names}
@@ -113,19 +135,19 @@ def over_seeds(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def describe(device: torch.device) -> str:
+def _describe(device: torch.device) -> str:
     """The device and torch's version, for the record."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
     return f"{name}, torch {torch.__version__}"
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
+def _write_json(path: Path, content: dict[str, Any]) -> None:
     """Write ``content`` beside ``path`` and rename it."""
     with replacing(path) as beside:
         beside.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def recipe_name(path: Path) -> str:
+def _recipe_name(path: Path) -> str:
     """The recipe's path in the repository, or its file name when it lies elsewhere."""
     folder = assets_folder()
     root = None if folder is None else folder.parent
@@ -135,7 +157,18 @@ def recipe_name(path: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """The command line.
+
+    Args:
+        arguments: its words; None for those of this process.
+
+    Returns:
+        The exit status: 0, or 1 after an error, which is printed in one line.
+
+    Example:
+        >>> main(["no-such-recipe.toml"])
+        1
+    """
     parser = argparse.ArgumentParser(prog="python -m gmlib.train", description="Train a recipe.")
     parser.add_argument("recipe", type=Path, help="the recipe, a TOML file")
     parser.add_argument("--out", type=Path, help="folder for the results (default: runs/NAME)")
@@ -181,13 +214,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"{recipe.name}, seed {record['seed']}: {shown}; {record['seconds']} s on {record['device']}"
             )
         summary = over_seeds(records)
-        write_json(out / "metrics.json", {"name": recipe.name, "metrics": summary})
+        _write_json(out / "metrics.json", {"name": recipe.name, "metrics": summary})
         for name, mean in summary["mean"].items() if len(records) > 1 else ():
             print(f"{name}: mean {mean:.4f}, spread {summary['spread'][name]:.4f} over {len(records)} seeds")
         if args.register:
             first = records[0]
             entry = {
-                "recipe": recipe_name(args.recipe),
+                "recipe": _recipe_name(args.recipe),
                 "seed": first["seed"],
                 "data": recipe.data,
                 "device": first["device"],

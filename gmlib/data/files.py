@@ -70,7 +70,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def assets_folder() -> Path | None:
-    """The ``assets/`` folder of the clone that gmlib is imported from, or None for an installed gmlib."""
+    """The ``assets/`` folder of the clone that gmlib is imported from, or None for an installed gmlib.
+
+    Example:
+        >>> folder = assets_folder()
+        >>> folder is None or (folder / "mnist").is_dir()
+        True
+    """
     root = Path(__file__).resolve().parents[2]
     # site-packages may hold somebody else's `assets`; only a clone has the project file beside it.
     return root / "assets" if (root / "assets").is_dir() and (root / "pyproject.toml").is_file() else None
@@ -85,6 +91,10 @@ def assets_url() -> str:
 
     Raises:
         AssetError: gmlib is not installed, so that it has no metadata, and the variable is not set.
+
+    Example:
+        >>> assets_url().startswith("http")
+        True
     """
     if given := os.environ.get("GMLIB_ASSETS_URL"):
         return given.rstrip("/")
@@ -104,7 +114,15 @@ def assets_url() -> str:
 
 
 def cache_folder() -> Path:
-    """The folder of downloaded files: ``GMLIB_CACHE``, or gmlib's place in the user's cache folder."""
+    """The folder of downloaded files: ``GMLIB_CACHE``, or gmlib's place in the user's cache folder.
+
+    Raises:
+        ImportError: the variable is not set and pooch, which knows the place, is not installed.
+
+    Example:
+        >>> cache_folder().is_file()
+        False
+    """
     if given := os.environ.get("GMLIB_CACHE"):
         return Path(given)
     return Path(
@@ -125,6 +143,11 @@ def asset(name: str, sha256: str) -> Path:
     Raises:
         AssetError: the clone's file has another hash, or there is none and the download failed.
         ImportError: a download is needed and pooch is not installed.
+
+    Example:
+        >>> from gmlib.data.mnist import SUBSET
+        >>> asset("mnist/t10k-labels-idx1-ubyte.gz", SUBSET["t10k-labels-idx1-ubyte"]).name
+        't10k-labels-idx1-ubyte.gz'
     """
     folder = assets_folder()
     if folder is not None and (folder / name).is_file():
@@ -155,6 +178,13 @@ def fetch(name: str, sha256: str, bases: Sequence[str]) -> Path:
     Raises:
         AssetError: no base gave the file; the message lists what each one answered.
         ImportError: a download is needed and pooch is not installed.
+
+    Example:
+        >>> try:
+        ...     fetch("nothing.bin", "0" * 64, ["http://127.0.0.1:9"])
+        ... except AssetError as error:
+        ...     str(error).startswith("nothing.bin could not be downloaded to")
+        True
     """
     path = cache_folder() / name
     if path.is_file() and sha256_of(path) == sha256:

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gmlib.training import state
+from gmlib.training import _state
+from gmlib.training._pieces import compiled, make_averager, make_optimizer, progress_bar, seed_default
 from gmlib.training.batches import Batches, seed_from
 from gmlib.training.config import Loss, Task, TrainConfig
 from gmlib.training.monitor import READ_EVERY, Monitor
-from gmlib.training.pieces import compiled, make_averager, make_optimizer, progress_bar, seed_default
 from gmlib.training.processes import Process, join
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -141,7 +141,7 @@ def _train(
     checkpoint = None if out is None else Path(out) / CHECKPOINT
     good = checkpoint if checkpoint is not None and resume and checkpoint.is_file() else None
     if good is not None:
-        kept = state.load(good, config=config, rows=task.rows, model=model, ema=ema, optimizer=optimizer)
+        kept = _state.load(good, config=config, rows=task.rows, model=model, ema=ema, optimizer=optimizer)
         first, history, window, before = kept["step"], kept["history"], kept["window"], kept["seconds"]
 
     monitor = Monitor(process, first)
@@ -193,7 +193,7 @@ def _train(
                 monitor.check_parameters(parameters, good)
                 if checkpoint is not None:
                     if process.rank == 0:
-                        state.save(
+                        _state.save(
                             checkpoint,
                             step=done,
                             config=config,

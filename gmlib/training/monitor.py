@@ -46,7 +46,8 @@ class Monitor:
         self.step = first_step
         self.names: list[str] = []
         self.count = 0
-        # One block, written in place: scalars kept one by one, between a step's large tensors, would scatter the heap.
+        # One block, written in place: scalars kept one by one, between a step's large tensors, would scatter
+        # the heap.
         self.kept = torch.empty(0)
 
     def add(self, terms: dict[str, Tensor]) -> None:

@@ -76,8 +76,16 @@ def resolve_device(name: str) -> torch.device:
 def join(device: str) -> Process:
     """This process, joined to the others when a launcher has set WORLD_SIZE.
 
+    Args:
+        device: ``"auto"`` or a torch device; with several CUDA processes each takes the device of its local
+            rank.
+
     Raises:
         ValueError: there is no such device.
+
+    Example:
+        >>> join("cpu")
+        Process(rank=0, world=1, device=device(type='cpu'))
     """
     chosen = resolve_device(device)
     world = int(os.environ.get("WORLD_SIZE", "1"))
