@@ -1,0 +1,121 @@
+"""Interleaved timing of contenders that do the same work.
+
+Each contender is a function that does one unit of work. Rounds are interleaved (A B C A B C ...), so that a machine whose
+speed drifts slows all of them alike; what is compared is the median over rounds of the ratio within a round.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gmlib.data.files import replacing
+
+RESULTS = Path(__file__).with_name("results")
+
+
+@dataclass
+class Row:
+    """One contender of one case: seconds a unit of work (median, quartiles) and its ratio to the first contender."""
+
+    case: str
+    contender: str
+    median: float
+    quartiles: tuple[float, float]
+    ratio: float
+    ratio_quartiles: tuple[float, float]
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def compare(
+    case: str, contenders: Mapping[str, Callable[[], Any]], *, rounds: int, clock: str, units: int = 1
+) -> list[Row]:
+    """Time the contenders in turn; the first one is the yardstick.
+
+    Args:
+        case: name of the case.
+        contenders: functions that do the same work, by name.
+        rounds: counted rounds, after one that is not counted.
+        clock: "cpu" (the process's processor time: right on shared processors) or "wall"; on a GPU, wall time between
+            synchronisations.
+        units: units of work that one call does.
+    """
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for round_ in range(rounds + 1):
+        for name, work in contenders.items():
+            gc.collect()
+            _synchronise()
+            start = _now(clock)
+            work()
+            _synchronise()
+            if round_:
+                times[name].append((_now(clock) - start) / units)
+    yardstick = next(iter(times.values()))
+    rows = []
+    for name, values in times.items():
+        ratios = [a / b for a, b in zip(values, yardstick, strict=True)]
+        rows.append(Row(case, name, *_middle(values), *_middle(ratios)))
+        print(
+            f"{case:<28} {name:<28} {1e3 * rows[-1].median:9.3f} ms   "
+            f"ratio {rows[-1].ratio:.3f} [{rows[-1].ratio_quartiles[0]:.3f}, {rows[-1].ratio_quartiles[1]:.3f}]",
+            flush=True,
+        )
+    return rows
+
+
+def write(name: str, rows: list[Row], *, settings: Mapping[str, Any]) -> Path:
+    """Write results with machine and versions to ``benchmarks/results/NAME-DEVICE.json``."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}-{device}.json"
+    content = {
+        "benchmark": name,
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": {
+            "processor": _processor(),
+            "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
+            "system": platform.system(),
+        },
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "settings": dict(settings),
+        "rows": [asdict(row) for row in rows],
+    }
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(content, indent=1) + "\n")
+    print(
+        f"wrote {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}", file=sys.stderr
+    )
+    return path
+
+
+def _now(clock: str) -> float:
+    return time.process_time() if clock == "cpu" else time.perf_counter()
+
+
+def _synchronise() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _middle(values: list[float]) -> tuple[float, tuple[float, float]]:
+    low, _, high = statistics.quantiles(values, n=4)
+    return statistics.median(values), (low, high)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
