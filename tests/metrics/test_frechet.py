@@ -61,8 +61,8 @@ def test_bias_of_equal_laws_is_the_predicted_one() -> None:
 
 
 def test_one_dimension() -> None:
-    x = torch.tensor([[0.0], [2.0]], dtype=F64)  # mean 1, standard deviation sqrt 2
-    assert frechet_distance(x, 3 * x).item() == pytest.approx(4.0 + 2 * 2.0, rel=1e-12)
+    x = torch.tensor([[0.0], [2.0]], dtype=F64)  # mean 1, standard deviation sqrt 2; three times that
+    assert frechet_distance(x, 3 * x).item() == pytest.approx(4.0 + 8.0, rel=1e-12)
 
 
 @pytest.mark.bad_input
