@@ -44,6 +44,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", theme.buttons, priority=900)
     app.connect("build-finished", theme.finish)
     app.add_css_file("book.css", priority=900)
+    app.add_js_file("book.js")
     app.add_directive("gm-figure", page.Figure)
     app.add_directive("gmlib-source", excerpt.Source)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

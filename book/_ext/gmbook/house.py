@@ -49,3 +49,9 @@ def notebooks() -> list[Path]:
 def chapter(path: str | Path) -> str:
     """A chapter's number as it is printed: ``chapters/02_elbo`` is 2, ``chapters/02b_elbo_family`` is 2b."""
     return Path(path).stem.split("_")[0].lstrip("0")
+
+
+def built() -> list[str]:
+    """Every page of the finished site, relative to its root."""
+    pages = [path.relative_to(HTML) for path in HTML.rglob("*.html")]
+    return sorted(page.as_posix() for page in pages if "_static" not in page.parts)

@@ -45,11 +45,51 @@ def buttons(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
     ]
 
 
-def finish(app: Sphinx, error: Exception | None) -> None:
-    """Put the plain edition beside the pages, and drop what they do not need.
+MENDED: tuple[tuple[str, str], ...] = (
+    # Font Awesome's script (1.5 MB) draws the icons that the theme's style sheet draws as well.
+    (r"\s*<script[^>]*fontawesome\.js[^>]*></script>", ""),
+    (r"\s*<link[^>]*fontawesome\.js[^>]*>", ""),
+    # A toggle in the side bar has no name that a screen reader could say.
+    (
+        r'<summary>(?=<span class="toctree-toggle")',
+        '<summary aria-label="Show or hide the pages of this part">',
+    ),
+    # Entries of a list that say they are none.
+    (r'role="doc-biblioentry"', 'role="listitem"'),
+    # A signature over several lines is written as a definition list without a term.
+    (r"<dl>\s*((?:<dd>(?:(?!</?dl>|<dt).)*</dd>\s*)+)</dl>", r'<div class="gm-signature">\1</div>'),
+)
+"""What the theme writes and should not: a pattern and what takes its place."""
 
-    Font Awesome's script (1.5 MB) draws the icons that the theme's style sheet draws as well.
-    """
+
+def mended(text: str) -> str:
+    """A finished page without the theme's slips."""
+    for pattern, instead in MENDED:
+        text = re.sub(pattern, instead, text, flags=re.S)
+    return re.sub(
+        r'<div class="gm-signature">.*?</div>',
+        lambda m: m[0].replace("<dd>", '<span class="gm-parameter">').replace("</dd>", "</span>"),
+        text,
+        flags=re.S,
+    )
+
+
+UNUSED = (
+    "a11y",
+    "sre",
+    "adaptors",
+    "input/asciimath*",
+    "input/mml*",
+    "output/svg*",
+    "*svg*",
+    "mml-*",
+    "*full*",
+)
+"""Parts of MathJax that a page with TeX input and CHTML output never asks for."""
+
+
+def finish(app: Sphinx, error: Exception | None) -> None:
+    """Put the plain edition beside the pages, mend them, and drop what they do not need."""
     if error is not None or app.builder.format != "html":
         return
     out = Path(app.outdir)
@@ -57,9 +97,10 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         shutil.copytree(PLAIN, out / "notebooks", dirs_exist_ok=True)
     for file in out.rglob("*.html"):
         text = file.read_text("utf8")
-        slim = re.sub(r"\s*<script[^>]*fontawesome\.js[^>]*></script>", "", text)
-        slim = re.sub(r"\s*<link[^>]*fontawesome\.js[^>]*>", "", slim)
-        if slim != text:
-            file.write_text(slim, "utf8")
+        if (better := mended(text)) != text:
+            file.write_text(better, "utf8")
     for file in {*out.rglob("fontawesome.js*"), *out.rglob("*.map")}:
         file.unlink()
+    for pattern in UNUSED:
+        for found in (out / "_static" / "mathjax").glob(pattern):
+            shutil.rmtree(found) if found.is_dir() else found.unlink()

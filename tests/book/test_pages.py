@@ -1,0 +1,113 @@
+"""Each page in a browser: quiet, self-contained, accessible, readable on a phone and in the dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from gmbook.house import built
+
+pytestmark = pytest.mark.browser
+PAGES = [page for page in built() if page != "index.html"]
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
+
+
+@contextmanager
+def opened(
+    browser: Any, site: str, page: str, scheme: str = "light", size: dict[str, int] = DESKTOP
+) -> Iterator[Any]:
+    """The page after its mathematics is set, and what went wrong on the way."""
+    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
+    tab = context.new_page()
+    troubles: list[str] = []
+    tab.on(
+        "console",
+        lambda m: troubles.append(f"{m.type}: {m.text}") if m.type in ("error", "warning") else None,
+    )
+    tab.on("pageerror", lambda e: troubles.append(f"exception: {e}"))
+    tab.on(
+        "request",
+        lambda r: None if r.url.startswith((site, "data:", "blob:")) else troubles.append(f"asks {r.url}"),
+    )
+    tab.on("response", lambda r: troubles.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    tab.on("requestfailed", lambda r: troubles.append(f"failed {r.url}"))
+    tab.goto(f"{site}/{page}", wait_until="load")
+    # Pictures are loaded when they come into view: bring them all.
+    tab.evaluate(
+        "() => Promise.all([...document.images].map(i => { i.loading = 'eager';"
+        " return getComputedStyle(i).display === 'none' ? null : i.decode().catch(() => null) }))"
+    )
+    tab.wait_for_function(
+        "() => !window.MathJax || !MathJax.startup || !MathJax.startup.promise || "
+        "MathJax.startup.promise.then(() => true)",
+        timeout=15_000,
+    )
+    tab.wait_for_load_state("networkidle")
+    tab.troubles = troubles
+    yield tab
+    context.close()
+
+
+def serious(tab: Any) -> list[str]:
+    """What axe finds that keeps somebody out."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    return [
+        f"{finding['id']}: {node['target']} {node['failureSummary'][:160]}"
+        for finding in Axe().run(tab).response["violations"]
+        if finding["impact"] in ("serious", "critical")
+        for node in finding["nodes"][:3]
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_quiet_accessible_and_fits_a_phone(browser: Any, site: str, page: str) -> None:
+    with opened(browser, site, page) as tab:
+        assert tab.troubles == []
+        shown = "[...document.images].filter(i => getComputedStyle(i).display !== 'none')"
+        assert tab.evaluate(f"() => {shown}.filter(i => !i.naturalWidth).map(i => i.src)") == [], (
+            "broken pictures"
+        )
+        errors = tab.evaluate(
+            "() => [...document.querySelectorAll('mjx-merror')].map(e => e.title || e.textContent)"
+        )
+        assert errors == [], "mathematics that MathJax cannot read"
+        assert serious(tab) == []
+        tab.emulate_media(color_scheme="dark")
+        tab.wait_for_function("() => document.documentElement.dataset.theme === 'dark'", timeout=15_000)
+        assert serious(tab) == [], "in dark mode"
+        tab.set_viewport_size(PHONE)
+        wide = tab.evaluate(
+            "() => document.documentElement.scrollWidth <= 375 ? [] : [...document.querySelectorAll('article *')]"
+            ".filter(e => e.getBoundingClientRect().right > 376).slice(0, 5).map(e => e.outerHTML.slice(0, 120))"
+        )
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 375, wide
+        assert tab.troubles == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("chapters/")])
+def test_figures_change_with_the_mode_and_the_caption_stays(browser: Any, site: str, page: str) -> None:
+    for scheme, seen, unseen in (("light", "gm-light", "gm-dark"), ("dark", "gm-dark", "gm-light")):
+        with opened(browser, site, page, scheme) as tab:
+            for figure in tab.query_selector_all("figure.gm-figure"):
+                assert figure.query_selector(f"img.{seen}").is_visible()
+                assert not figure.query_selector(f"img.{unseen}").is_visible()
+                assert figure.query_selector("figcaption").is_visible()
+
+
+def test_the_mode_button_turns_a_page_dark(browser: Any, site: str) -> None:
+    with opened(browser, site, "book/index.html") as tab:
+        for _ in range(3):
+            tab.click("button.theme-switch-button:visible")
+            if tab.evaluate("document.documentElement.dataset.theme") == "dark":
+                break
+        assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+        assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 30)"
+
+
+def test_the_search_finds_a_word(browser: Any, site: str) -> None:
+    with opened(browser, site, "search.html?q=bound") as tab:
+        tab.wait_for_selector("#search-results li a", timeout=15_000)
+        assert tab.troubles == []
