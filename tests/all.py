@@ -34,7 +34,7 @@ STAGES: dict[str, list[list[str]]] = {
     "nbval": [[*PYTEST, *TWO, *NBVAL, "chapters"]],
     "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, *TWO, "tests/notebooks"]],
     "book": [[PYTHON, "-m", "gmbook.build"]],
-    "browser": [[*PYTEST, "tests/book"]],
+    "browser": [[*PYTEST, "-n", "2", "tests/book"]],
 }
 ALIASES = {"unit": ("unit", "doctest", "bad-input")}
 EXTRA = {"bad-input": {"JAXTYPING_DISABLE": "1"}}

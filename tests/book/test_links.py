@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from gmbook.house import HTML, address, built
+from gmbook.house import HTML, ROOT, address, built
 
 PAGES = built()
 
@@ -72,3 +72,8 @@ def test_pages_name_only_one_address_of_the_book() -> None:
         start = text.find('rel="canonical" href="')
         if start >= 0:
             assert text[start:].split('"')[3].startswith(address("Documentation")), page
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_does_not_tell_where_it_was_built(page: str) -> None:
+    assert str(ROOT) not in (HTML / page).read_text("utf8")

@@ -65,6 +65,7 @@ def serious(tab: Any) -> list[str]:
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_is_quiet_accessible_and_fits_a_phone(browser: Any, site: str, page: str) -> None:
     with opened(browser, site, page) as tab:
+        # Asked first: axe fetches style sheets by itself, and by wrong addresses.
         assert tab.troubles == []
         shown = "[...document.images].filter(i => getComputedStyle(i).display !== 'none')"
         assert tab.evaluate(f"() => {shown}.filter(i => !i.naturalWidth).map(i => i.src)") == [], (
@@ -84,7 +85,6 @@ def test_a_page_is_quiet_accessible_and_fits_a_phone(browser: Any, site: str, pa
             ".filter(e => e.getBoundingClientRect().right > 376).slice(0, 5).map(e => e.outerHTML.slice(0, 120))"
         )
         assert tab.evaluate("document.documentElement.scrollWidth") <= 375, wide
-        assert tab.troubles == []
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("chapters/")])
