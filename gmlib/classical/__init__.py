@@ -2,5 +2,6 @@
 
 from gmlib.classical.em import e_step, m_step
 from gmlib.classical.histogram import PixelHistograms
+from gmlib.classical.pca import PCA
 
-__all__ = ["PixelHistograms", "e_step", "m_step"]
+__all__ = ["PCA", "PixelHistograms", "e_step", "m_step"]

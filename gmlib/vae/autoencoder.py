@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_tensor
+from gmlib._checks import check_event, check_tensor
 
 
 class Autoencoder(nn.Module):
@@ -43,3 +43,23 @@ class Autoencoder(nn.Module):
     def squared_error(self, x: Float[Tensor, "batch d"]) -> Float[Tensor, " batch"]:
         """Return the squared error of each reconstruction, summed over the d coordinates."""
         return (x - self(x)).square().sum(-1)
+
+    def denoising_error(
+        self, x: Float[Tensor, "batch d"], corrupted: Float[Tensor, "batch d"]
+    ) -> Float[Tensor, " batch"]:
+        r"""Return the squared error between ``x`` and the reconstruction of its corrupted copy.
+
+        The minimiser over all functions is :math:`\mathbb E[x \mid \tilde x]`. For
+        :math:`\tilde x = x + \sigma\varepsilon` its residual is the score of the noised law,
+        :math:`\mathbb E[x \mid \tilde x] - \tilde x = \sigma^2 \nabla \log p_\sigma(\tilde x)` (Vincent 2011; Alain &
+        Bengio 2014); for pixels set to zero it is inpainting.
+
+        Args:
+            x: clean data, (batch, d).
+            corrupted: noisy or masked copies, (batch, d).
+
+        Raises:
+            ValueError: ``corrupted`` has not the shape of ``x``.
+        """
+        check_event("corrupted", corrupted, tuple(x.shape))
+        return (x - self(corrupted)).square().sum(-1)

@@ -147,3 +147,56 @@ def importance_weighted_bound(log_weights: Float[Tensor, "samples ..."]) -> Floa
     if log_weights.dim() == 0 or log_weights.shape[0] == 0:
         raise ValueError(f"log_weights must hold at least one sample, got shape {tuple(log_weights.shape)}")
     return torch.logsumexp(log_weights, dim=0) - math.log(log_weights.shape[0])
+
+
+def single_sample_elbo(
+    x: Float[Tensor, "*batch d"],
+    z: Float[Tensor, "*batch k"],
+    *,
+    decoder_mean: Float[Tensor, "*batch d"],
+    decoder_var: float,
+    q_mean: Float[Tensor, "*batch k"],
+    q_log_std: Float[Tensor, "*batch k"],
+) -> Float[Tensor, "*batch"]:
+    r"""The integrand of the bound at one latent, for a Gaussian decoder and a diagonal Gaussian encoder, in nats.
+
+    .. math:: -\tfrac12\Big[\tfrac{\lVert x - \mu_\theta(z)\rVert^2}{\sigma_\theta^2} + d\log\sigma_\theta^2
+              + \lVert z\rVert^2 - \sum_j \tfrac{(z_j - \mu_j)^2}{\sigma_j^2} - \sum_j \log\sigma_j^2\Big]
+              - \tfrac d2\log 2\pi
+
+    Textbooks often leave out the last constant; the bracket alone is no log-density. The :math:`2\pi` of prior and
+    encoder cancel.
+
+    Args:
+        x: data, (\*batch, d).
+        z: a draw from q(z | x), (\*batch, k).
+        decoder_mean: :math:`\mu_\theta(z)`, (\*batch, d).
+        decoder_var: :math:`\sigma_\theta^2`, positive.
+        q_mean: :math:`\mu`, (\*batch, k).
+        q_log_std: :math:`\log\sigma`, (\*batch, k).
+
+    Returns:
+        (\*batch,); its mean over z is the bound.
+
+    Raises:
+        ValueError: ``decoder_var`` is not positive.
+
+    Example:
+        >>> import math, torch
+        >>> from gmlib.vae import single_sample_elbo
+        >>> zero = torch.zeros(1, 2)
+        >>> value = single_sample_elbo(zero, zero, decoder_mean=zero, decoder_var=1.0, q_mean=zero, q_log_std=zero)
+        >>> round(value.item() + math.log(2 * math.pi), 6)  # d = 2: only the constant is left
+        0.0
+    """
+    check_number("decoder_var", decoder_var, low=0.0, low_open=True)
+    d = x.shape[-1]
+    noise = (z - q_mean) * torch.exp(-q_log_std)
+    bracket = (
+        (x - decoder_mean).square().sum(-1) / decoder_var
+        + d * math.log(decoder_var)
+        + z.square().sum(-1)
+        - noise.square().sum(-1)
+        - 2 * q_log_std.sum(-1)
+    )
+    return -0.5 * bracket - 0.5 * d * math.log(2 * math.pi)
