@@ -27,7 +27,7 @@ $(READY): requirements.txt pyproject.toml
 	@test -x $(BIN)/python || { echo "-- creating the environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "-- installing (the first time takes some minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 book: $(READY)

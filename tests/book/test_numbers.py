@@ -33,6 +33,6 @@ def test_the_numbers_of_a_chapter(path: Path) -> None:
 @pytest.mark.parametrize("path", notebooks(), ids=lambda p: p.stem)
 def test_a_chapter_has_the_number_of_its_file(path: Path) -> None:
     page = (HTML / path.relative_to(ROOT).with_suffix(".html")).read_text("utf8")
-    title = re.search(r"<h1>(.*?)</h1>", page, re.S)
+    title = re.search(r"<h1[^>]*><span class=\"section-number\">(.*?)</h1>", page, re.S)
     assert title
     assert re.sub(r"<[^>]*>", "", title[1]).startswith(f"{chapter(path)}.")
