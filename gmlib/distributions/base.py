@@ -99,6 +99,10 @@ def check_noise(alpha: Any, sigma: Any, batch_shape: tuple[int, ...] = ()) -> to
 
     Numbers are checked in full. Tensors are checked for dtype and shape only, since reading their values would wait
     for the device; there ``alpha = sigma = 0`` gives NaN.
+
+    Example:
+        >>> check_noise(0.8, 0.6), check_noise(torch.ones(3), 0.5)
+        (torch.Size([]), torch.Size([3]))
     """
     for name, value, low in (("alpha", alpha, -math.inf), ("sigma", sigma, 0.0)):
         if isinstance(value, Tensor):

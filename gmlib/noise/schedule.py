@@ -31,7 +31,12 @@ Value = Float[Tensor, "*_"]
 
 
 def as_time(t: Any, low: float, high: float) -> Tensor:
-    """A float in [low, high] as a 0-d float64 tensor; a floating tensor as it is."""
+    """A float in [low, high] as a 0-d float64 tensor; a floating tensor as it is.
+
+    Example:
+        >>> as_time(0.5, 0.0, 1.0)
+        tensor(0.5000, dtype=torch.float64)
+    """
     if isinstance(t, Tensor):
         check_tensor("t", t)
         return t
