@@ -1,0 +1,107 @@
+"""Judge what an answer gave: against the reference, against the properties, and against the usual mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gmlib.exercises.answers import Answered, answered
+from gmlib.exercises.exercise import Exercise, Mistake
+from gmlib.exercises.report import Report
+from gmlib.exercises.values import Value, close, shown
+
+
+def judge(exercise: Exercise, cases: Sequence[Any], given: Answered) -> Report:
+    """The report on an answer that was used on ``cases``. Only values are looked at, never the answer itself.
+
+    Example:
+        >>> from gmlib.exercises.answers import Answered
+        >>> from gmlib.exercises.registry import find
+        >>> exercise = find("elbo.gaussian-kl")
+        >>> judge(exercise, exercise.inputs(0), Answered("not done")).state
+        'not done'
+    """
+    if given.state == "not done":
+        line = f"Write `{exercise.answer}` and run the check again; `hint({exercise.id!r})` helps."
+        return Report(exercise.id, "not done", "Not done yet.", (line,))
+    if given.state == "crashed":
+        lines = ["The error is raised in your code; this is its own traceback."]
+        if exercise.wants_function:
+            lines.append(f"It was called with {_arguments(cases[given.case])}.")
+        return Report(exercise.id, "crashed", "Your code stops with an error.", tuple(lines), given.text)
+    if given.state == "odd" or len(given.values) != len(cases):
+        text = given.text or "it did not answer every input"
+        return Report(exercise.id, "failed", "Not right yet.", (f"{text[0].upper()}{text[1:]}.",))
+    return _compared(exercise, cases, given.values)
+
+
+def _compared(exercise: Exercise, cases: Sequence[Any], values: Sequence[Value]) -> Report:
+    due = answered(exercise, exercise.build(exercise.reference), cases).values
+    wrong = [i for i in range(len(cases)) if not close(values[i], due[i], exercise.rtol)]
+    if not wrong:
+        tried = f"It agrees on {len(cases)} random inputs." if exercise.wants_function else ""
+        return Report(exercise.id, "passed", "Passed.", (tried,) if tried else ())
+    lines: list[str] = []
+    if exercise.wants_function:
+        i = wrong[0]
+        given, right = values[i], due[i]
+        lines.append(f"On {_arguments(cases[i])} it gives {shown(given)}.")
+        if given.data.shape != right.data.shape:
+            lines.append(
+                f"Its shape is {tuple(given.data.shape)}; {tuple(right.data.shape)} is due on this input."
+            )
+        else:
+            lines.append(f"{shown(right)} is due ({len(wrong)} of {len(cases)} inputs fail).")
+    elif values[0].data.shape != due[0].data.shape:
+        lines.append(f"Its shape is {tuple(values[0].data.shape)}; {tuple(due[0].data.shape)} is wanted.")
+    else:
+        lines.append(f"It is not {shown(values[0])}.")
+    broken = [
+        p.says
+        for p in exercise.properties
+        if not all(_holds(p.holds, c, v) for c, v in zip(cases, values, strict=True))
+    ]
+    lines += [f"It must hold that {says}." for says in broken[:2]]
+    found = recognise(exercise, cases, values)
+    if found is None:
+        lines.append(f"It is none of the usual mistakes; `hint({exercise.id!r})` helps.")
+    else:
+        lines.append(f"This looks like a usual mistake. {found.hint}")
+    return Report(exercise.id, "failed", "Not right yet.", tuple(lines), mistake=found.name if found else "")
+
+
+def recognise(exercise: Exercise, cases: Sequence[Any], values: Sequence[Value]) -> Mistake | None:
+    """The usual mistake that gives the same values on every case; the nearest, if there are several.
+
+    Example:
+        >>> from gmlib.exercises.registry import find
+        >>> exercise = find("elbo.gaussian-kl")
+        >>> cases = exercise.inputs(0)
+        >>> wrong = exercise.build(exercise.wrong(exercise.mistakes[0]))
+        >>> recognise(exercise, cases, answered(exercise, wrong, cases).values) is exercise.mistakes[0]
+        True
+    """
+    best: tuple[float, Mistake] | None = None
+    for mistake in exercise.mistakes:
+        made = answered(exercise, exercise.build(exercise.wrong(mistake)), cases)
+        if made.state != "values":
+            continue
+        pairs = list(zip(values, made.values, strict=True))
+        if not all(close(a, b, exercise.rtol) for a, b in pairs):
+            continue
+        away = max(float((a.data - b.data).abs().nan_to_num().sum()) for a, b in pairs)
+        if best is None or away < best[0]:
+            best = (away, mistake)
+    return best[1] if best else None
+
+
+def _holds(holds: Any, case: Any, found: Value) -> bool:
+    """Whether a property holds; a value of a wrong shape may well break it."""
+    try:
+        return bool(holds(case, found.data))
+    except (RuntimeError, ValueError, TypeError, IndexError):
+        return False
+
+
+def _arguments(case: Any) -> str:
+    return ", ".join(f"{name} = {shown(found)}" for name, found in case.items())
