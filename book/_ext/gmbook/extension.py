@@ -43,6 +43,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("missing-reference", docstrings.missing)
     app.connect("html-page-context", theme.buttons, priority=900)
     app.connect("build-finished", theme.finish)
+    app.setup_extension("gmbook.widgets")
     app.add_css_file("book.css", priority=900)
     app.add_js_file("book.js")
     app.add_directive("gm-figure", page.Figure)

