@@ -1,0 +1,19 @@
+r"""Widgets: small worlds to pull at, the same in JupyterLab, in Colab and on the plain page.
+
+A widget computes everything in the browser; Python gives it its first state and may read or set its traits::
+
+    from gmlib.widgets import PosteriorTug
+
+    tug = PosteriorTug()
+    tug                                       # shows it
+    tug.observe(print, names=["mean", "std"])  # tells Python what the reader's hand does
+
+What a widget shows are gmlib's numbers: tests hold its JavaScript against this package in float64. They need
+``pip install "gmlib[widgets]"``.
+"""
+
+from gmlib.widgets.density_explorer import DensityExplorer
+from gmlib.widgets.gradient_estimators import GradientEstimators
+from gmlib.widgets.posterior_tug import PosteriorTug
+
+__all__ = ["DensityExplorer", "GradientEstimators", "PosteriorTug"]

@@ -1,0 +1,92 @@
+// Labelled controls, each bound to a trait of the model: moved here it is set there, set there it moves here.
+
+// scale: "linear" or "log"; format: the value as it is read.
+export function slider(view, place, { trait, label, low, high, step = 0.01, scale = "linear", format = (v) => v.toFixed(2) }) {
+  const field = view.make("label", "gm-w-field", place);
+  const head = view.make("span", "gm-w-field-head", field);
+  view.make("span", "", head).textContent = label;
+  const shown = view.make("span", "gm-w-value", head);
+  const input = view.make("input", "", field);
+  input.type = "range";
+  input.setAttribute("aria-label", label);
+  const log = scale === "log";
+  const [to, from] = log ? [Math.log, Math.exp] : [(v) => v, (v) => v];
+  Object.assign(input, { min: to(low), max: to(high), step: log ? (to(high) - to(low)) / 200 : step });
+  view.listen(input, "input", () => {
+    const value = Math.min(high, Math.max(low, from(Number(input.value))));
+    view.set({ [trait]: Number.isInteger(step) ? Math.round(value) : value });
+  });
+  view.bind(trait, (value) => {
+    input.value = to(value);
+    shown.textContent = format(value);
+    input.setAttribute("aria-valuetext", format(value));
+    input.style.setProperty("--gm-w-filled", `${(100 * (input.value - input.min)) / (input.max - input.min)}%`);
+  });
+  return field;
+}
+
+// read: the trait's value from the option's text.
+export function select(view, place, { trait, label, options, read = String }) {
+  const field = view.make("label", "gm-w-field", place);
+  view.make("span", "gm-w-field-head", field).textContent = label;
+  const input = view.make("select", "", field);
+  for (const [value, text] of options) {
+    const option = view.make("option", "", input);
+    Object.assign(option, { value, textContent: text });
+  }
+  view.listen(input, "change", () => view.set({ [trait]: read(input.value) }));
+  view.bind(trait, (value) => (input.value = String(value)));
+  return field;
+}
+
+// One of a few, side by side.
+export function choice(view, place, { trait, label, options }) {
+  const group = view.make("fieldset", "gm-w-choice", place);
+  view.make("legend", "gm-w-field-head", group).textContent = label;
+  const row = view.make("div", "gm-w-choice-row", group);
+  const name = `gm-w-${Math.random().toString(36).slice(2)}`;
+  const inputs = options.map(([value, text]) => {
+    const box = view.make("label", "", row);
+    const input = view.make("input", "", box);
+    Object.assign(input, { type: "radio", name, value });
+    view.make("span", "", box).textContent = text;
+    view.listen(input, "change", () => view.set({ [trait]: value }));
+    return input;
+  });
+  view.bind(trait, (value) => inputs.forEach((input) => (input.checked = input.value === String(value))));
+  return group;
+}
+
+export function check(view, place, { trait, label }) {
+  const field = view.make("label", "gm-w-check", place);
+  const input = view.make("input", "", field);
+  input.type = "checkbox";
+  view.make("span", "", field).textContent = label;
+  view.listen(input, "change", () => view.set({ [trait]: input.checked }));
+  view.bind(trait, (value) => (input.checked = value));
+  return field;
+}
+
+export function button(view, place, { label, press }) {
+  const element = view.make("button", "gm-w-button", place);
+  element.type = "button";
+  element.textContent = label;
+  view.listen(element, "click", press);
+  return element;
+}
+
+// Rows of a name and a number that stands in one column; returns a function that fills them.
+export function readout(view, place, rows) {
+  const list = view.make("dl", "gm-w-readout", place);
+  const cells = rows.map(([label, kind = ""]) => {
+    view.make("dt", kind, list).textContent = label;
+    return view.make("dd", kind, list);
+  });
+  return (...values) => values.forEach((value, i) => (cells[i].textContent = value));
+}
+
+// Minus signs and not hyphens, a fixed number of digits.
+export function number(value, digits = 2) {
+  const text = value.toFixed(digits);
+  return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "−");
+}

@@ -1,0 +1,49 @@
+// Arrays by name. They are asked for by a custom message: Python answers it where there is a kernel, the page's loader
+// where there is none (from the book's own files, by hash, only when a widget asks).
+
+let asked = 0;
+
+// A promise of { NAME: { shape, data: Float32Array } }.
+export function weights(model, name) {
+  const id = `${Date.now()}-${asked++}`;
+  return new Promise((resolve, reject) => {
+    const answer = (content, buffers) => {
+      if (content?.id !== id) return;
+      clearTimeout(timer);
+      model.off("msg:custom", answer);
+      if (content.error) reject(new Error(content.error));
+      else resolve(unpack(content.arrays, buffers[0]));
+    };
+    const timer = setTimeout(() => {
+      model.off("msg:custom", answer);
+      reject(new Error("Python does not answer. Is the kernel running? Run the cell again."));
+    }, 15_000);
+    model.on("msg:custom", answer);
+    model.send({ kind: "weights", name, id });
+  });
+}
+
+// The arrays in one block of bytes. Stored as float32, float16 or int8 (with a scale); always read as float32.
+export function unpack(arrays, block) {
+  const view = block instanceof DataView ? block : new DataView(block.buffer ?? block, block.byteOffset ?? 0, block.byteLength);
+  const read = {
+    float32: (at, i) => view.getFloat32(at + 4 * i, true),
+    float16: (at, i) => half(view.getUint16(at + 2 * i, true)),
+    int8: (at, i) => view.getInt8(at + i),
+  };
+  return Object.fromEntries(
+    arrays.map(({ name, dtype, shape, offset, scale = 1 }) => {
+      const length = shape.reduce((a, b) => a * b, 1);
+      const data = Float32Array.from({ length }, (_, i) => scale * read[dtype](offset, i));
+      return [name, { shape, data }];
+    }),
+  );
+}
+
+function half(bits) {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
+}
