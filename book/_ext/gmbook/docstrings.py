@@ -22,6 +22,11 @@ ELSEWHERE = {
     "matplotlib": "https://matplotlib.org/stable/search.html?q={}",
     "jaxtyping": "https://docs.kidger.site/jaxtyping/api/array/",
     "collections": "https://docs.python.org/3/library/collections.abc.html",
+    "t": "https://docs.python.org/3/library/typing.html",
+    "anywidget": "https://anywidget.dev/en/getting-started/",
+    "traitlets": "https://traitlets.readthedocs.io/en/stable/search.html?q={}",
+    "ipywidgets": "https://ipywidgets.readthedocs.io/en/stable/search.html?q={}",
+    "safetensors": "https://huggingface.co/docs/safetensors/index",
     "pathlib": "https://docs.python.org/3/library/pathlib.html",
 }
 """Where the names of other libraries lead. Their inventories are not used: fetching them would ask other sites."""

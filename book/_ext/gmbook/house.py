@@ -47,8 +47,12 @@ def notebooks() -> list[Path]:
 
 
 def chapter(path: str | Path) -> str:
-    """A chapter's number as it is printed: ``chapters/02_elbo`` is 2, ``chapters/02b_elbo_family`` is 2b."""
-    return Path(path).stem.split("_")[0].lstrip("0")
+    """A chapter's number as it is printed: ``chapters/02_elbo`` is 2, ``chapters/02b_elbo_family`` is 2b.
+
+    Empty for a notebook that is not a chapter, such as a gallery.
+    """
+    first = Path(path).stem.split("_")[0]
+    return first.lstrip("0") if first[:1].isdigit() else ""
 
 
 def built() -> list[str]:

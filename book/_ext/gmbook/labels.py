@@ -69,9 +69,9 @@ class Counted:
             self.labels[label] = Label(text, self.page)
 
     def next(self, kind: str) -> str:
-        """The next number of a kind, as ``2.3``."""
+        """The next number of a kind, as ``2.3``; just ``3`` on a page that is no chapter."""
         self.counts[kind] += 1
-        return f"{self.number}.{self.counts[kind]}"
+        return f"{self.number}.{self.counts[kind]}".lstrip(".")
 
     def walk(self, nodes: list[Text | Directive]) -> None:
         """Count what the nodes hold."""

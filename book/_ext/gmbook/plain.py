@@ -136,7 +136,8 @@ class Page:
             elif TARGET.match(line):
                 continue
             elif (heading := HEADING.match(line)) and heading[1] == "#":
-                prose.append(f"# {chapter(self.name)}. {heading[2]}")
+                number = chapter(self.name)
+                prose.append(f"# {number}. {heading[2]}" if number else line)
             elif labelled := re.fullmatch(r"\$\$ *\(([\w.:-]+)\) *", line):
                 prose.append(f"\\tag{{{self._find(labelled[1]).text.strip('()')}}}$$")
             else:
