@@ -119,7 +119,8 @@ def linear_probe(
 ) -> float:
     r"""Accuracy of a linear classifier on frozen codes: what a representation makes easy.
 
-    Multinomial logistic regression on standardised codes, to convergence: mean cross-entropy plus the penalty
+    Multinomial logistic regression on centred codes, scaled by *one* number (their root mean square: a latent that the
+    encoder does not use stays small), to convergence: mean cross-entropy plus the penalty
     :math:`\tfrac12\,\mathtt{ridge}\,\lVert W\rVert^2`.
 
     Args:
@@ -144,7 +145,8 @@ def linear_probe(
     """
     check_number("ridge", ridge, low=0.0, low_open=True)
     check_event("z_test", z_test, tuple(z.shape[1:]))
-    centre, scale = z.mean(0), z.std(0, correction=0).clamp_min(1e-6)
+    centre = z.mean(0)
+    scale = (z - centre).square().mean().sqrt().clamp_min(1e-12)
     x, x_test = ((v - centre) / scale for v in (z, z_test))
     classes = int(torch.maximum(labels.max(), labels_test.max())) + 1
     weight = torch.zeros(x.shape[1], classes, dtype=x.dtype, device=x.device, requires_grad=True)

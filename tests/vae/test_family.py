@@ -200,7 +200,8 @@ def test_inference_gaps() -> None:
 
     encoder = (0.9 * x[:, 0], torch.full((3,), math.log(0.5), dtype=F64))
     amortised = bound(*encoder)
-    mean, log_std = (v.clone().requires_grad_() for v in encoder)
+    # Half a unit off the encoder's means: at the third point its 0 is a saddle between two equal optima.
+    mean, log_std = (encoder[0] + 0.5).requires_grad_(), encoder[1].clone().requires_grad_()
     optimiser = torch.optim.LBFGS(
         [mean, log_std], max_iter=300, line_search_fn="strong_wolfe", tolerance_change=1e-13
     )
@@ -222,7 +223,8 @@ def test_inference_gaps() -> None:
     kl = torch.trapezoid(log_q.exp() * (log_q - posterior.clamp_min(1e-300).log()), grid).detach()
     assert torch.allclose(approximation, kl, atol=1e-9)
     assert torch.allclose(approximation + amortisation, evidence - amortised, atol=1e-12)
-    assert approximation[2] > 0.3  # x = (0, 2.2) has two explanations, one hump is missed
+    # x = (0, 2.2) has two explanations. One of two equal humps is missed: log 2, and a little for the hump's own shape.
+    assert math.log(2) < approximation[2] < math.log(2) + 0.1
 
 
 def test_squared_error_decoder() -> None:
@@ -356,7 +358,8 @@ def test_linear_probe() -> None:
     train, test = (digits(s) for s in ("train", "test"))
     x, x_test = (d.images.flatten(1).to(F64) / 16 for d in (train, test))
     ours = linear_probe(x, train.labels, x_test, test.labels, ridge=1e-2)
-    centre, scale = x.mean(0), x.std(0, correction=0).clamp_min(1e-6)
+    centre = x.mean(0)
+    scale = (x - centre).square().mean().sqrt()
     reference = LogisticRegression(C=1 / (1e-2 * len(x)), max_iter=2000, tol=1e-8).fit(
         ((x - centre) / scale).numpy(), train.labels
     )
