@@ -1,6 +1,9 @@
 """The VAE, its linear optimum, per-example inference, and the autoencoder beside it."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -240,3 +243,36 @@ def test_bad_input() -> None:
         mle_and_elbo_maximiser(1.0)
     with pytest.raises(ValueError, match="n must be at least 1"):
         model.sample(0)
+
+
+@pytest.mark.gpu
+def test_the_gpu_gives_the_cpus_numbers() -> None:
+    generator = torch.Generator().manual_seed(0)
+    model = VAE(MLP([16, 32, 8]), MLP([4, 32, 16]), GaussianLikelihood(0.3), latent_dim=4)
+    x, noise = torch.randn(20, 16, generator=generator), torch.randn(5, 20, 4, generator=generator)
+    with torch.no_grad():
+        bound, weights = model.elbo(x, noise), model.log_weights(x, noise)
+        model.cuda()
+        there, weights_there = model.elbo(x.cuda(), noise.cuda()), model.log_weights(x.cuda(), noise.cuda())
+    assert torch.allclose(there.total.cpu(), bound.total, rtol=1e-3)
+    assert torch.allclose(weights_there.cpu(), weights, rtol=1e-3)
+    assert model.sample(3, generator=torch.Generator("cuda").manual_seed(1)).is_cuda
+    with torch.autocast("cuda", torch.bfloat16):
+        rough = model.elbo(x.cuda(), noise.cuda()).total
+    assert torch.allclose(rough.float().cpu(), bound.total, rtol=0.05)
+
+
+@pytest.mark.slow
+def test_the_bound_compiles_as_one_graph() -> None:
+    # A process of its own: jaxtyping's checks and full-graph compilation do not mix.
+    code = (
+        "import torch; from gmlib.nn import MLP; from gmlib.vae import VAE, DiscretisedLogistic\n"
+        "law = DiscretisedLogistic(5, 2)\n"
+        "model = VAE(MLP([6, 8, 4]), MLP([2, 8, 36]), law, latent_dim=2)\n"
+        "x, noise = torch.randint(0, 5, (3, 6)).float(), torch.randn(4, 3, 2)\n"
+        "step = torch.compile(lambda: model.elbo(x, noise).mean().total, fullgraph=True, backend='aot_eager')\n"
+        "assert torch.allclose(step(), model.elbo(x, noise).mean().total)\n"
+    )
+    environment = {**os.environ, "JAXTYPING_DISABLE": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
