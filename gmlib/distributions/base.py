@@ -118,10 +118,13 @@ def check_noise(alpha: Any, sigma: Any, batch_shape: tuple[int, ...] = ()) -> to
 def in_chunks(
     fn: Callable[..., Tensor], per_point: int, x: Float[Tensor, "*points d"], *args: Scalar
 ) -> Float[Tensor, "*points *out"]:
-    """Evaluate ``fn(x, *args)`` in pieces when ``per_point`` numbers for each point of ``x`` are too many at
-    once.
+    """Evaluate ``fn(x, *args)`` in pieces when ``per_point`` numbers for each point are too many at once.
 
     ``args`` are numbers or tensors that broadcast against the points. Gradients flow through.
+
+    Example:
+        >>> in_chunks(lambda x, a: a * x.sum(-1), 10**9, torch.ones(3, 2), 0.5)
+        tensor([1., 1., 1.])
     """
     points = x.shape[:-1]
     n = points.numel()
@@ -143,7 +146,12 @@ def in_chunks(
 def read_covariance(
     means: Tensor, var: float | int | Tensor | None, cov: Tensor | None, *, component: bool, validate: bool
 ) -> Covariance:
-    """Read ``var=`` or ``cov=`` of a law with means ``(..., d)``; ``component``: they are ``(..., K, d)``."""
+    """Read ``var=`` or ``cov=`` of a law with means ``(..., d)``; ``component``: they are ``(..., K, d)``.
+
+    Example:
+        >>> read_covariance(torch.zeros(4, 2), 0.25, None, component=True, validate=True).var
+        tensor([0.2500])
+    """
     if (var is None) == (cov is None):
         raise ValueError("give exactly one of var (variances) and cov (covariance matrices)")
     d = means.shape[-1]
@@ -185,7 +193,12 @@ def read_covariance(
 
 
 def check_broadcast(name: str, lead: torch.Size, want: torch.Size, given: tuple[int, ...]) -> torch.Size:
-    """Broadcast two leading shapes, or raise ``ValueError`` naming the argument."""
+    """Broadcast two leading shapes, or raise ``ValueError`` naming the argument.
+
+    Example:
+        >>> check_broadcast("var", torch.Size([1]), torch.Size([5]), (1, 2))
+        torch.Size([5])
+    """
     try:
         return torch.broadcast_shapes(lead, want)
     except RuntimeError:

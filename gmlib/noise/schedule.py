@@ -90,7 +90,12 @@ class Schedule(ABC):
 
 
 def as_log_snr(value: Any) -> Tensor:
-    """A finite float as a 0-d float64 tensor; a floating tensor as it is."""
+    """A finite float as a 0-d float64 tensor; a floating tensor as it is.
+
+    Example:
+        >>> as_log_snr(-2.0)
+        tensor(-2., dtype=torch.float64)
+    """
     if isinstance(value, Tensor):
         check_tensor("log_snr", value)
         return value
