@@ -1,0 +1,61 @@
+"""``python -m gmlib.exercises list`` and ``python -m gmlib.exercises grade FOLDER``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from gmlib.exercises.grading import grade
+from gmlib.exercises.registry import listed
+from gmlib.exercises.sandbox import Limits, NoSandbox
+
+
+def main(arguments: list[str]) -> int:
+    """List the exercises or grade a folder; 2 when that cannot be done.
+
+    Example:
+        >>> main(["list", "elbo"])  # doctest: +ELLIPSIS
+        elbo.bound ...
+        0
+    """
+    parser = argparse.ArgumentParser(prog="python -m gmlib.exercises")
+    commands = parser.add_subparsers(dest="command", required=True)
+    lister = commands.add_parser("list", help="list the exercises")
+    lister.add_argument("chapter", nargs="?", help="such as elbo or 02_elbo")
+    grader = commands.add_parser("grade", help="grade a folder with one .py or .ipynb file a student")
+    grader.add_argument("folder", type=Path)
+    grader.add_argument("--chapter", help="such as elbo or 02_elbo (default: all)")
+    grader.add_argument("--json", type=Path, metavar="FILE", help="write the marks there as well")
+    grader.add_argument("--trusted", action="store_true", help="run the code without a sandbox")
+    grader.add_argument("--seed", type=int, help="of the random inputs (default: drawn)")
+    grader.add_argument("--seconds", type=float, default=20.0, help="for one exercise (default: 20)")
+    chosen = parser.parse_args(arguments)
+    try:
+        exercises = listed(chosen.chapter)
+        if chosen.command == "list":
+            for e in exercises:
+                print(f"{e.id:<22} {'*' * e.difficulty:<3} {e.minutes:>3} min  {e.answer:<14} {e.title}")
+            return 0
+        limits = Limits(seconds=chosen.seconds)
+        grades = grade(
+            chosen.folder,
+            exercises,
+            trusted=chosen.trusted,
+            seed=chosen.seed,
+            limits=limits,
+            tell=lambda name: print(f"  {name}", file=sys.stderr, flush=True),
+        )
+    except (ValueError, NoSandbox) as error:
+        print(f"gmlib.exercises: {error}", file=sys.stderr)
+        return 2
+    print(grades.table())
+    if chosen.json is not None:
+        beside = chosen.json.with_name(chosen.json.name + ".part")
+        beside.write_text(grades.text(), "utf8")
+        beside.replace(chosen.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
