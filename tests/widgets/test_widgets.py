@@ -1,0 +1,177 @@
+"""The Python side of the widgets: state, arrays, messages, errors."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+from traitlets import TraitError
+
+from gmlib.distributions import GaussianMixture, toy
+from gmlib.distributions.toys import TOYS
+from gmlib.widgets import DensityExplorer, GradientEstimators, PosteriorTug
+from gmlib.widgets.arrays import pack, quantise
+from gmlib.widgets.base import STATIC
+
+F64 = torch.float64
+EVERY = (DensityExplorer, PosteriorTug, GradientEstimators)
+
+
+def replies(widget: Any, monkeypatch: pytest.MonkeyPatch, message: dict[str, Any]) -> list[Any]:
+    """What the widget sends when its module sends ``message``."""
+    found: list[Any] = []
+    monkeypatch.setattr(widget, "send", lambda content, buffers=None: found.append((content, buffers)))
+    widget._handle_custom_msg(message, [])
+    return found
+
+
+@pytest.mark.parametrize("cls", EVERY)
+def test_a_widget_is_its_bundled_module_and_says_its_state(cls: Any) -> None:
+    widget = cls()
+    assert "export{" in str(widget._esm)
+    assert (STATIC / "LICENSES.txt").exists()
+    assert repr(widget).startswith(f"{cls.__name__}(")
+    assert " at 0x" not in repr(widget)
+
+
+def test_a_kernel_answers_for_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    ((content, buffers),) = replies(
+        DensityExplorer(), monkeypatch, {"kind": "weights", "name": "cross", "id": "7"}
+    )
+    assert content["id"] == "7"
+    table = {row["name"]: row for row in content["arrays"]}
+    law = toy("cross", dtype=F64)
+    at = table["covariances"]["offset"]
+    values = struct.unpack("<6f", buffers[0][at : at + 24])
+    assert values == pytest.approx([1.0, 0.0, 0.15**2, 0.15**2, 0.0, 1.0], rel=1e-6)
+    assert struct.unpack("<2f", buffers[0][:8]) == pytest.approx(law.weights.tolist())
+
+
+def test_a_kernel_says_what_it_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    ((content, _),) = replies(DensityExplorer(), monkeypatch, {"kind": "weights", "name": "moons", "id": "1"})
+    assert "moons" in content["error"]
+    assert not replies(DensityExplorer(), monkeypatch, {"kind": "something else"})
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_the_explorer_names_the_law_that_it_shows(name: str) -> None:
+    points = torch.randn(20, 2, generator=torch.Generator().manual_seed(0), dtype=F64)
+    shown = DensityExplorer(name, sigma=0.4).distribution
+    assert torch.allclose(
+        shown.log_prob(points), toy(name, dtype=F64).noised(1.0, 0.4).log_prob(points), rtol=1e-12
+    )
+
+
+def test_the_explorer_takes_a_mixture_and_gives_it_back() -> None:
+    means = torch.tensor([[0.0, 1.0], [2.0, -1.0]], dtype=F64)
+    cov = torch.tensor([[[1.0, 0.2], [0.2, 0.5]], [[0.3, 0.0], [0.0, 0.4]]], dtype=F64)
+    law = GaussianMixture(means, weights=torch.tensor([1.0, 3.0], dtype=F64), cov=cov)
+    points = torch.randn(20, 2, generator=torch.Generator().manual_seed(0), dtype=F64)
+    explorer = DensityExplorer(law)
+    assert explorer.law == "mixture"
+    assert torch.allclose(explorer.distribution.log_prob(points), law.log_prob(points), rtol=1e-12)
+    explorer.law = "ring"
+    assert explorer.distribution.n_components == toy("ring").n_components
+
+
+def test_traits_refuse_what_the_picture_cannot_show() -> None:
+    with pytest.raises(TraitError):
+        DensityExplorer().sigma = -1.0
+    with pytest.raises(TraitError):
+        DensityExplorer().law = "moons"
+    with pytest.raises(TraitError):
+        GradientEstimators().n = 0
+
+
+def test_the_terms_of_a_linear_model_are_its_closed_form() -> None:
+    # z ~ N(0, 1), x | z ~ N(z, 1): posterior N(x/2, 1/2), log p(x) = log N(x; 0, 2).
+    z = torch.linspace(-14, 14, 1401, dtype=F64)
+    x = torch.tensor([1.3, -0.4], dtype=F64)
+    normal = torch.distributions.Normal
+    joint = normal(0.0, 1.0).log_prob(z) + normal(z, 1.0).log_prob(x[:, None])
+    tug = PosteriorTug(z, joint, mean=0.2, std=0.9)
+    q = normal(torch.tensor(0.2, dtype=F64), torch.tensor(0.9, dtype=F64))
+    p = normal(x[0] / 2, torch.tensor(0.5, dtype=F64).sqrt())
+    terms = tug.terms()
+    assert terms.reverse == pytest.approx(torch.distributions.kl_divergence(q, p).item(), abs=1e-9)
+    assert terms.forward == pytest.approx(torch.distributions.kl_divergence(p, q).item(), abs=1e-9)
+    assert terms.log_evidence == pytest.approx(normal(0 * x[0], 2**0.5).log_prob(x[0]).item(), abs=1e-9)
+    assert terms.energy + terms.entropy + terms.reverse == pytest.approx(terms.log_evidence, abs=1e-9)
+
+
+def test_int8_errs_by_at_most_half_a_step() -> None:
+    value = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+    small, scale = quantise(value)
+    assert float((small * scale - value).abs().max()) <= 0.501 * scale
+    assert quantise(torch.zeros(3))[0].tolist() == [0, 0, 0]
+
+
+def test_without_anywidget_the_error_names_the_extra() -> None:
+    code = (
+        "import sys; sys.modules['anywidget'] = None\n"
+        "try:\n    import gmlib.widgets\nexcept ImportError as error:\n    print(error)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 'pip install "gmlib[widgets]"' in out.stdout
+
+
+BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
+    (GradientEstimators, {"mu": 4.0}, ValueError, "mu"),
+    (GradientEstimators, {"mu": "1"}, TypeError, "mu"),
+    (GradientEstimators, {"n": 0}, ValueError, "n must"),
+    (GradientEstimators, {"n": 5000}, ValueError, "n must"),
+    (DensityExplorer, {"law": "moons"}, ValueError, "law"),
+    (DensityExplorer, {"sigma": -0.1}, ValueError, "sigma"),
+    (DensityExplorer, {"show": "map"}, ValueError, "show"),
+    (DensityExplorer, {"n": 10_000}, ValueError, "n must"),
+    (DensityExplorer, {"law": GaussianMixture(torch.zeros(2, 3), var=1.0)}, ValueError, "law"),
+    (DensityExplorer, {"law": GaussianMixture(torch.zeros(5, 2, 2), var=1.0)}, ValueError, "law"),
+    (DensityExplorer, {"law": GaussianMixture(torch.zeros(13, 2), var=1.0)}, ValueError, "law"),
+    (PosteriorTug, {"z": torch.linspace(-5, 5, 101)}, ValueError, "log_joint"),
+    (PosteriorTug, {"z": torch.linspace(-5, 5, 11), "log_joint": torch.zeros(1, 11)}, ValueError, "z must"),
+    (
+        PosteriorTug,
+        {"z": torch.linspace(-5, 5, 101), "log_joint": torch.zeros(1, 100)},
+        ValueError,
+        "log_joint",
+    ),
+    (
+        PosteriorTug,
+        {"z": torch.linspace(-5, 5, 101), "log_joint": torch.zeros(1, 101)},
+        ValueError,
+        "posterior",
+    ),
+    (PosteriorTug, {"z": torch.linspace(5, -5, 101), "log_joint": torch.zeros(1, 101)}, ValueError, "z must"),
+    (PosteriorTug, {"z": torch.arange(101), "log_joint": torch.zeros(1, 101)}, TypeError, "z"),
+    (PosteriorTug, {"mean": 9.0}, ValueError, "mean"),
+    (PosteriorTug, {"std": 0.0}, ValueError, "std"),
+    (PosteriorTug, {"observation": 3}, ValueError, "observation"),
+    (PosteriorTug, {"labels": ["A"]}, ValueError, "labels"),
+]
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(("cls", "arguments", "error", "named"), BAD)
+def test_bad_arguments_are_named(
+    cls: Any, arguments: dict[str, Any], error: type[Exception], named: str
+) -> None:
+    with pytest.raises(error, match=named):
+        cls(**arguments)
+
+
+@pytest.mark.bad_input
+def test_bad_arrays_are_named() -> None:
+    with pytest.raises(TypeError, match="arrays"):
+        pack({"a": torch.zeros(2, dtype=F64)})
+    with pytest.raises(TypeError, match="arrays"):
+        pack({"a": [1.0]})  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="scales"):
+        pack({"a": torch.zeros(2, dtype=torch.int8)})
+    with pytest.raises(ValueError, match="value"):
+        quantise(torch.tensor([float("nan")]))
+    with pytest.raises(ValueError, match="cross"):
+        DensityExplorer.block("moons")
