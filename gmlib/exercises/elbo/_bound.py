@@ -47,11 +47,11 @@ Then write `bound(joint, q)`: `joint` holds the numbers $p(x, z)$ for the observ
 (they do not sum to 1), `q` is a law over $z$. Return the bound in nats.
 """,
     answer="bound",
-    stub='''
+    stub="""
 def bound(joint, q):
-    """joint: p(x, z) for each z, shape (k,); q: a law over z, shape (k,). Returns the ELBO, a number."""
+    # joint: p(x, z) for each z, shape (k,); q: a law over z, shape (k,). Returns the ELBO, a number.
     ...
-''',
+""",
     reference="""
 def bound(joint, q):
     expected_log_joint = (q * joint.log()).sum()
@@ -155,11 +155,12 @@ of the two joint laws**: `data` is $p_{\text{data}}(x)$, `encoder` has one row $
 is $p(z)$, `decoder` one row $p(x \mid z)$ for each $z$.
 """,
     answer="average_bound",
-    stub='''
+    stub="""
 def average_bound(data, encoder, prior, decoder):
-    """data (x,), encoder (x, z), prior (z,), decoder (z, x): tables of laws. Returns the average ELBO in nats."""
+    # data (x,), encoder (x, z), prior (z,), decoder (z, x): tables of laws. Returns the average ELBO in
+    # nats.
     ...
-''',
+""",
     reference="""
 def average_bound(data, encoder, prior, decoder):
     q = data[:, None] * encoder
@@ -251,11 +252,12 @@ Then write `split_rate(data, encoder, prior)` that returns the two parts, inform
 exercise before.
 """,
     answer="split_rate",
-    stub='''
+    stub="""
 def split_rate(data, encoder, prior):
-    """data (x,), encoder (x, z), prior (z,). Returns a tensor of two numbers: information, KL of q(z) from p(z)."""
+    # data (x,), encoder (x, z), prior (z,). Returns a tensor of two numbers: information, KL of q(z) from
+    # p(z).
     ...
-''',
+""",
     reference="""
 def split_rate(data, encoder, prior):
     code = data @ encoder
@@ -345,11 +347,11 @@ Then write `gaussian_kl(mean, log_std)` for arguments of shape $(n, k)$: one num
 that the second argument is $\log\sigma$.
 """,
     answer="gaussian_kl",
-    stub='''
+    stub="""
 def gaussian_kl(mean, log_std):
-    """mean, log_std: (n, k). Returns the KL of each row's law from N(0, I), in nats, shape (n,)."""
+    # mean, log_std: (n, k). Returns the KL of each row's law from N(0, I), in nats, shape (n,).
     ...
-''',
+""",
     reference="""
 def gaussian_kl(mean, log_std):
     variance = torch.exp(2 * log_std)
@@ -442,11 +444,11 @@ each code; `mean` and `log_std` are the encoder's $(n, k)$. Return the bound of 
 each of the $n$ images, in nats.
 """,
     answer="elbo",
-    stub='''
+    stub="""
 def elbo(x, logits, mean, log_std):
-    """x, logits: (n, d); mean, log_std: (n, k). Returns the one-sample bound of each image, shape (n,)."""
+    # x, logits: (n, d); mean, log_std: (n, k). Returns the one-sample bound of each image, shape (n,).
     ...
-''',
+""",
     reference="""
 def elbo(x, logits, mean, log_std):
     log_likelihood = x * logits - torch.nn.functional.softplus(logits)

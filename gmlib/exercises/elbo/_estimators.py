@@ -47,12 +47,12 @@ estimates, one for each entry of `noise`: the derivatives with respect to $\mu$ 
 function `f` acts on each entry of a tensor; use autograd for its derivative.
 """,
     answer="gradient",
-    stub='''
+    stub="""
 def gradient(f, mean, std, noise):
-    """f: differentiable; mean, std: numbers; noise: (n,). Returns (2, n): estimates of d/dmean and "
-    "d/dstd of E f(z)."""
+    # f: differentiable; mean, std: numbers; noise: (n,). Returns (2, n): estimates of d/dmean and "
+    # "d/dstd of E f(z).
     ...
-''',
+""",
     reference="""
 def gradient(f, mean, std, noise):
     z = (mean + std * noise).requires_grad_()
@@ -152,11 +152,11 @@ Before you run it: what must the result be when all $K$ weights are equal? And b
 read off the $\log w_k$, must it always lie?
 """,
     answer="iwae",
-    stub='''
+    stub="""
 def iwae(log_weights):
-    """log_weights: (K, n). Returns the importance-weighted bound of each data point, shape (n,)."""
+    # log_weights: (K, n). Returns the importance-weighted bound of each data point, shape (n,).
     ...
-''',
+""",
     reference="""
 def iwae(log_weights):
     K = log_weights.shape[0]

@@ -40,11 +40,12 @@ that this is zero only if $\Lambda$ is diagonal.
 Then write `family_gap(precision)`.
 """,
     answer="family_gap",
-    stub='''
+    stub="""
 def family_gap(precision):
-    """precision: (k, k), positive definite. Returns the gap of the best diagonal normal q, a number in nats."""
+    # precision: (k, k), positive definite. Returns the gap of the best diagonal normal q, a number in
+    # nats.
     ...
-''',
+""",
     reference="""
 def family_gap(precision):
     return 0.5 * (precision.diagonal().log().sum() - torch.logdet(precision))
@@ -148,12 +149,12 @@ the amortisation gap (what optimising $\mu, \sigma$ for this $x$ would gain) and
 remain), in this order.
 """,
     answer="gaps",
-    stub='''
+    stub="""
 def gaps(precision, exact_mean, mean, std):
-    """precision: (k, k); exact_mean, mean, std: (k,). Returns a tensor of two numbers: amortisation "
-    "gap, family's gap."""
+    # precision: (k, k); exact_mean, mean, std: (k,). Returns a tensor of two numbers: amortisation "
+    # "gap, family's gap.
     ...
-''',
+""",
     reference="""
 def gaps(precision, exact_mean, mean, std):
     away = mean - exact_mean
@@ -364,11 +365,12 @@ Then write `decoder(x, data, encoder)` for $n$ images with probabilities `data` 
 the best image of each code.
 """,
     answer="decoder",
-    stub='''
+    stub="""
 def decoder(x, data, encoder):
-    """x: (n, d); data: p_data, (n,); encoder: q(z | x), (n, k). Returns the best image for each code, (k, d)."""
+    # x: (n, d); data: p_data, (n,); encoder: q(z | x), (n, k). Returns the best image for each code, (k,
+    # d).
     ...
-''',
+""",
     reference="""
 def decoder(x, data, encoder):
     q = data[:, None] * encoder

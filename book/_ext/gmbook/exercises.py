@@ -1,0 +1,111 @@
+"""The exercises of a chapter as cells of its notebook: ``python -m gmbook.exercises NOTEBOOK ...`` writes them.
+
+They stand in front of the summary and are made from the definitions in :mod:`gmlib.exercises`, so that page, check and
+solution cannot disagree; a test compares them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+from gmbook.hygiene import clean, text
+from gmlib.exercises import Exercise, listed
+
+PREFIX = "exercise-"
+SUMMARY = re.compile(r"^\(sec-\w+-summary\)=$|^## Summary$", re.M)
+INTRODUCTION = """(sec-{number}-exercises)=
+## Exercises
+
+Fill in the cell below an exercise and run the one after it: the check tries your answer on random inputs and says what is
+wrong, on which input, and which usual mistake it looks like. Nothing leaves your machine; `progress()` lists what you have
+done. The stars say how hard an exercise is: one to apply the text, two to derive something, three to find an idea."""
+
+
+def stars(exercise: Exercise) -> str:
+    """The difficulty as filled and empty stars.
+
+    Example:
+        >>> from gmlib.exercises import find
+        >>> stars(find("elbo.gaussian-kl"))
+        '★☆☆'
+    """
+    return "★" * exercise.difficulty + "☆" * (3 - exercise.difficulty)
+
+
+def _question(exercise: Exercise) -> str:
+    return (
+        f"::::{{exercise}} {exercise.title}\n:label: {exercise.label}\n\n{exercise.statement.strip()}\n\n"
+        f"{stars(exercise)}, about {exercise.minutes} minutes.\n::::"
+    )
+
+
+def _help(exercise: Exercise) -> str:
+    hints = [
+        f"::::{{dropdown}} Hint{f' {number}' if len(exercise.hints) > 1 else ''}\n{hint}\n::::"
+        for number, hint in enumerate(exercise.hints, 1)
+    ]
+    answer = (
+        f"::::{{solution}} {exercise.label}\n:class: dropdown\n\n{exercise.solution.strip()}\n\n"
+        f"```python\n{exercise.reference.strip()}\n```\n::::"
+    )
+    return "\n\n".join([*hints, answer])
+
+
+def cells(chapter: str) -> list[Any]:
+    """The cells of a chapter's exercises, for the notebook ``chapters/CHAPTER.ipynb``; none when it has none."""
+    exercises = [exercise for exercise in listed() if exercise.chapter == chapter]
+    if not exercises:
+        return []
+    made: list[Any] = [
+        new_markdown_cell(INTRODUCTION.format(number=chapter.split("_")[0]), id=f"{PREFIX}start"),
+        new_code_cell("from gmlib.exercises import check, hint, progress, solution", id=f"{PREFIX}import"),
+    ]
+    for exercise in exercises:
+        slug = exercise.id.split(".")[1]
+        checked = f'check("{exercise.id}", {exercise.answer})'
+        made += [
+            new_markdown_cell(_question(exercise), id=f"{PREFIX}{slug}"),
+            new_code_cell(exercise.stub.strip(), id=f"{PREFIX}{slug}-stub"),
+            new_code_cell(checked, id=f"{PREFIX}{slug}-check"),
+            new_markdown_cell(_help(exercise), id=f"{PREFIX}{slug}-help"),
+        ]
+    return made
+
+
+def write(notebook: Any, chapter: str) -> None:
+    """Put the exercises into a notebook, in front of its summary, in place of those that are there.
+
+    Raises:
+        ValueError: the notebook has no summary to stand in front of.
+    """
+    made = cells(chapter)
+    old = {cell.source for cell in made}
+    kept = [c for c in notebook.cells if not (c.get("id", "").startswith(PREFIX) or c.source in old)]
+    place = next(
+        (i for i, c in enumerate(kept) if c.cell_type == "markdown" and SUMMARY.search(c.source)), None
+    )
+    if place is None:
+        raise ValueError(f"chapters/{chapter}.ipynb has no cell that starts the summary")
+    notebook.cells = [*kept[:place], *made, *kept[place:]]
+
+
+def main(names: list[str]) -> int:
+    """Write the exercises into each notebook and clean it."""
+    for name in names:
+        path = Path(name)
+        notebook = nbformat.read(path, 4)
+        write(notebook, path.stem)
+        beside = path.with_name(path.name + ".part")
+        beside.write_text(text(clean(notebook)), "utf8")
+        beside.replace(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

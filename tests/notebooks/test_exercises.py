@@ -1,0 +1,107 @@
+"""The exercises of each notebook are those of the definitions, and its own cells run: as shipped, and filled in."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from gmbook import exercises as page
+from gmbook.fences import Directive, parse
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from gmlib.exercises import Exercise, Report, listed
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GMLIB_PROGRESS", "off")
+
+
+def sources(cells: list[Any]) -> list[tuple[str, str]]:
+    return [(cell.cell_type, cell.source) for cell in cells]
+
+
+def is_due(path: Path, notebook: Any) -> bool:
+    """Whether the chapter has exercises to show: a notebook without a summary is only begun."""
+    text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    return bool(page.cells(path.stem)) and bool(page.SUMMARY.search(text))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_the_notebook_shows_the_definitions(path: Path) -> None:
+    notebook = nbformat.read(path, 4)
+    if not is_due(path, notebook):
+        return
+    found, due = sources(notebook.cells), sources(page.cells(path.stem))
+    start = found.index(due[0]) if due[0] in found else 0
+    assert found[start : start + len(due)] == due, f"run: python -m gmbook.exercises {path.relative_to(ROOT)}"
+    everywhere = "\n".join(text for kind, text in found if kind == "markdown")
+    assert re.findall(r"^:label: (ex-\S+)$", everywhere, re.M) == [
+        e.label for e in listed() if e.chapter == path.stem
+    ]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_every_check_says_not_done_yet_and_passes_with_the_reference(path: Path) -> None:
+    notebook = nbformat.read(path, 4)
+    if not is_due(path, notebook):
+        return
+    code = [c.source for c in notebook.cells if c.cell_type == "code"]
+    for exercise in listed(path.stem):
+        check = next(text for text in code if text.startswith(f'check("{exercise.id}"'))
+        stub = code[code.index(check) - 1]
+        assert run(exercise, stub, check).state == "not done"
+        report = run(exercise, exercise.reference, check)
+        assert report, report
+
+
+def run(exercise: Exercise, answer: str, check: str) -> Report:
+    """The outcome of a notebook's check cell after the cell with the answer."""
+    space: dict[str, Any] = {}
+    exec("import math\nimport torch\nfrom gmlib.exercises import check", space)
+    exec(answer, space)
+    return eval(check, space)
+
+
+CHAPTERS = sorted({exercise.chapter for exercise in listed()})
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_the_cells_are_text_that_both_editions_can_read(chapter: str) -> None:
+    for cell in page.cells(chapter):
+        if cell.cell_type != "markdown":
+            continue
+        nodes = parse(cell.source)
+        names = [node.name for node in nodes if isinstance(node, Directive)]
+        assert set(names) <= {"exercise", "dropdown", "solution"}
+        # A line of a displayed formula that starts like a list item would become one on GitHub.
+        for block in re.findall(r"\$\$\n(.*?)\$\$", cell.source, re.S):
+            assert not re.search(r"^\s*[-+*#>] ", block, re.M)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_writing_twice_changes_nothing(chapter: str) -> None:
+    notebook = new_notebook(
+        cells=[
+            new_markdown_cell("# Title"),
+            new_code_cell("1"),
+            new_markdown_cell("(sec-02-summary)=\n## Summary"),
+        ]
+    )
+    page.write(notebook, chapter)
+    once = sources(notebook.cells)
+    assert once[:2] == [("markdown", "# Title"), ("code", "1")]
+    assert once[-1][1].endswith("## Summary")
+    page.write(notebook, chapter)
+    assert sources(notebook.cells) == once
+
+
+def test_a_notebook_without_summary_is_named() -> None:
+    with pytest.raises(ValueError, match="no cell that starts the summary"):
+        page.write(new_notebook(cells=[]), CHAPTERS[0])
