@@ -91,17 +91,18 @@ def test_writing_twice_changes_nothing(chapter: str) -> None:
         cells=[
             new_markdown_cell("# Title"),
             new_code_cell("1"),
-            new_markdown_cell("(sec-02-summary)=\n## Summary"),
+            new_markdown_cell("The end.\n\n(sec-02-summary)=\n## Summary"),
         ]
     )
     page.write(notebook, chapter)
     once = sources(notebook.cells)
     assert once[:2] == [("markdown", "# Title"), ("code", "1")]
-    assert once[-1][1].endswith("## Summary")
+    assert once[2] == ("markdown", "The end.")
+    assert once[-1] == ("markdown", "(sec-02-summary)=\n## Summary")
     page.write(notebook, chapter)
     assert sources(notebook.cells) == once
 
 
 def test_a_notebook_without_summary_is_named() -> None:
-    with pytest.raises(ValueError, match="no cell that starts the summary"):
+    with pytest.raises(ValueError, match="has no summary"):
         page.write(new_notebook(cells=[]), CHAPTERS[0])

@@ -23,8 +23,9 @@ INTRODUCTION = """(sec-{number}-exercises)=
 ## Exercises
 
 Fill in the cell below an exercise and run the one after it: the check tries your answer on random inputs and says what is
-wrong, on which input, and which usual mistake it looks like. Nothing leaves your machine; `progress()` lists what you have
-done. The stars say how hard an exercise is: one to apply the text, two to derive something, three to find an idea."""
+wrong, on which input, and which usual mistake it looks like. It notes on your machine, and nowhere else, what you have
+done; `progress()` from the same module lists it. The stars say how hard an exercise is: one to apply the text, two to
+derive something, three to find an idea."""
 
 
 def stars(exercise: Exercise) -> str:
@@ -64,7 +65,7 @@ def cells(chapter: str) -> list[Any]:
         return []
     made: list[Any] = [
         new_markdown_cell(INTRODUCTION.format(number=chapter.split("_")[0]), id=f"{PREFIX}start"),
-        new_code_cell("from gmlib.exercises import check, hint, progress, solution", id=f"{PREFIX}import"),
+        new_code_cell("from gmlib.exercises import check", id=f"{PREFIX}import"),
     ]
     for exercise in exercises:
         slug = exercise.id.split(".")[1]
@@ -87,12 +88,18 @@ def write(notebook: Any, chapter: str) -> None:
     made = cells(chapter)
     old = {cell.source for cell in made}
     kept = [c for c in notebook.cells if not (c.get("id", "").startswith(PREFIX) or c.source in old)]
-    place = next(
-        (i for i, c in enumerate(kept) if c.cell_type == "markdown" and SUMMARY.search(c.source)), None
-    )
-    if place is None:
-        raise ValueError(f"chapters/{chapter}.ipynb has no cell that starts the summary")
-    notebook.cells = [*kept[:place], *made, *kept[place:]]
+    for place, cell in enumerate(kept):
+        found = SUMMARY.search(cell.source) if cell.cell_type == "markdown" else None
+        if found is None:
+            continue
+        before, after = cell.source[: found.start()].rstrip(), cell.source[found.start() :]
+        if before:
+            cell.source = before
+            kept.insert(place + 1, new_markdown_cell(after, id="summary"))
+            place += 1
+        notebook.cells = [*kept[:place], *made, *kept[place:]]
+        return
+    raise ValueError(f"chapters/{chapter}.ipynb has no summary")
 
 
 def main(names: list[str]) -> int:
