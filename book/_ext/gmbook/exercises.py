@@ -13,7 +13,9 @@ from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from sphinx.environment import BuildEnvironment
 
+from gmbook.house import ROOT, notebooks
 from gmbook.hygiene import clean, text
 from gmlib.exercises import Exercise, listed
 
@@ -100,6 +102,22 @@ def write(notebook: Any, chapter: str) -> None:
         notebook.cells = [*kept[:place], *made, *kept[place:]]
         return
     raise ValueError(f"chapters/{chapter}.ipynb has no summary")
+
+
+def table(_: str, env: BuildEnvironment) -> str:
+    """Every exercise with its difficulty and time, for the instructors' page; linked when its chapter shows it."""
+    for path in (ROOT / "gmlib" / "exercises").rglob("*.py"):
+        env.note_dependency(str(path))
+    shown = "".join(path.read_text("utf8") for path in notebooks())
+    rows = ["| exercise | id | answer | difficulty | minutes |", "|---|---|---|---|---:|"]
+    for exercise in listed():
+        linked = f":label: {exercise.label}\\n" in shown
+        title = f"{{ref}}`{exercise.title} <{exercise.label}>`" if linked else exercise.title
+        rows.append(
+            f"| {title} | `{exercise.id}` | `{exercise.answer}` | {stars(exercise)} | {exercise.minutes} |"
+        )
+    total = sum(exercise.minutes for exercise in listed())
+    return "\n".join(rows) + f"\n\n{len(listed())} exercises, about {total / 60:.0f} hours."
 
 
 def main(names: list[str]) -> int:

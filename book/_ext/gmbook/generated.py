@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 from sphinx.environment import BuildEnvironment
 
+from gmbook import exercises
+from gmbook.errata import page as errata
 from gmbook.execute import places, record
 from gmbook.house import ROOT, chapter, notebooks
 
@@ -89,6 +91,8 @@ WRITERS: dict[str, Callable[[str, BuildEnvironment], str]] = {
     "api": _api,
     "status": _status,
     "models": _models,
+    "errata": errata.fill,
+    "exercises": exercises.table,
 }
 
 
