@@ -235,8 +235,11 @@ class DiscretisedLogistic(Likelihood):
         """Return the mean level, as the sum over k >= 1 of P(x >= k)."""
         self._check(params)
         log_weight, location, log_scale = self._split(params)
-        edges = torch.arange(self.levels - 1, dtype=params.dtype, device=params.device) + 0.5
-        tail = torch.sigmoid((location[..., None] - edges) * torch.exp(-log_scale)[..., None]).sum(-1)
+        inverse = torch.exp(-log_scale)
+        # Edge by edge: all of them at once would take levels times the memory of the parameters.
+        tail = torch.zeros_like(location)
+        for edge in range(1, self.levels):
+            tail = tail + torch.sigmoid((location - (edge - 0.5)) * inverse)
         return (log_weight.exp() * tail).sum(-2)
 
     def sample(
