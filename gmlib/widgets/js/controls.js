@@ -30,6 +30,7 @@ export function select(view, place, { trait, label, options, read = String }) {
   const field = view.make("label", "gm-w-field", place);
   view.make("span", "gm-w-field-head", field).textContent = label;
   const input = view.make("select", "", field);
+  input.setAttribute("aria-label", label);
   for (const [value, text] of options) {
     const option = view.make("option", "", input);
     Object.assign(option, { value, textContent: text });

@@ -55,7 +55,7 @@ export default widget("posterior-tug", "Posterior tug", (view) => {
   const sum = readout(view, lists, [["expected log joint under q"], ["+ entropy of q"], ["+ KL(q‖p)"], ["= log p(x)", "total"]]);
   const pulls = readout(view, lists, [["reverse KL(q‖p)"], ["least, at the best bound"], ["forward KL(p‖q)"], ["least, at the moments"]]);
 
-  const stepped = (x, s) => Math.round(x / s) * s;
+  const stepped = (x, s) => Number((Math.round(x / s) * s).toFixed(6));
   const height = (mean, std, at) => Math.exp(-0.5 * ((at - mean) / std) ** 2) / (std * Math.sqrt(2 * Math.PI));
   upper.handle({
     name: "mean of q",
@@ -68,9 +68,10 @@ export default widget("posterior-tug", "Posterior tug", (view) => {
   upper.handle({
     name: "standard deviation of q",
     kind: "gm-w-red gm-w-ring",
-    get: () => [q().mean + q().std, height(0, q().std, q().std)],
-    move: ([x]) => view.set({ std: clamp(stepped(x - q().mean, 0.005), narrow, wide) }),
-    step: 0.02,
+    // Two standard deviations out, where a finger does not take it for the other handle.
+    get: () => [Math.min(high, q().mean + 2 * q().std), height(0, q().std, 2 * q().std)],
+    move: ([x]) => view.set({ std: clamp(stepped((x - q().mean) / 2, 0.005), narrow, wide) }),
+    step: 0.04,
     value: () => ({ low: narrow, high: wide, now: q().std, text: number(q().std, 3) }),
   });
 

@@ -1,0 +1,507 @@
+"""The widgets on the built pages: they come up without Python, move by hand, keys and touch, and show the right numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+from gmbook.house import HTML, built
+from gmbook.widgets import STATE, VIEW
+
+from gmlib.distributions import GaussianMixture, toy
+from gmlib.widgets import PosteriorTug
+from gmlib.widgets.density_explorer import THREE
+
+pytestmark = pytest.mark.browser
+GALLERY = "book/widgets.html"
+F64 = torch.float64
+
+
+def views(page: str) -> int:
+    return (HTML / page).read_text("utf8").count(f'<script type="{VIEW}">')
+
+
+PAGES = [page for page in built() if views(page)]
+
+
+@contextmanager
+def opened(
+    browser: Any, site: str, page: str = GALLERY, *, expected: int | None = None, **options: Any
+) -> Iterator[Any]:
+    """The page with every widget drawn; leaving it, nothing may have gone wrong on the way."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+    context.add_init_script(
+        "const ask = window.requestAnimationFrame.bind(window); window.frames_drawn = 0;"
+        "window.requestAnimationFrame = (f) => ask((t) => { window.frames_drawn++; f(t); });"
+    )
+    context.set_default_timeout(10_000)
+    tab = context.new_page()
+    troubles: list[str] = []
+    tab.on("console", lambda m: troubles.append(m.text) if m.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda e: troubles.append(str(e)))
+    tab.on(
+        "request",
+        lambda r: None if r.url.startswith((site, "data:", "blob:")) else troubles.append(f"asks {r.url}"),
+    )
+    tab.goto(f"{site}/{page}", wait_until="load")
+    count = views(page) if expected is None else expected
+    tab.wait_for_function(
+        f"() => document.querySelectorAll('.gm-widget[data-ready]').length === {count}", timeout=15_000
+    )
+    tab.troubles = troubles
+    yield tab
+    assert troubles == []
+    context.close()
+
+
+def widget(tab: Any, name: str) -> Any:
+    found = tab.locator(f'.gm-widget[data-widget="{name}"]').first
+    found.scroll_into_view_if_needed()
+    return found
+
+
+def numbers(text: str) -> list[float]:
+    return [float(part) for part in re.findall(r"-?\d+\.?\d*", text.replace("−", "-"))]
+
+
+def shown(found: Any, row: str) -> list[float]:
+    """The numbers beside ``row`` in a read-out."""
+    label = found.locator("dt", has_text=re.compile(f"^{re.escape(row)}$"))
+    return numbers(label.locator("xpath=following-sibling::dd[1]").inner_text())
+
+
+def assert_shows(found: Any, wanted: dict[str, Any]) -> None:
+    """Within three seconds the read-out has these numbers: a picture follows its state in the next frames."""
+    found.scroll_into_view_if_needed()
+    for _ in range(60):
+        got = {row: shown(found, row) for row in wanted}
+        if got == wanted:
+            return
+        found.page.wait_for_timeout(50)
+    assert got == wanted
+
+
+def middle(handle: Any) -> tuple[float, float]:
+    box = handle.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def assert_tug(found: Any, mean: float, std: float) -> None:
+    terms = PosteriorTug(mean=mean, std=std).terms()
+    rows = {
+        "expected log joint under q": terms.energy,
+        "+ entropy of q": terms.entropy,
+        "+ KL(q‖p)": terms.reverse,
+        "= log p(x)": terms.log_evidence,
+        "forward KL(p‖q)": terms.forward,
+    }
+    assert_shows(found, {row: [round(value, 3)] for row, value in rows.items()})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_widget_of_a_page_comes_up_quietly(browser: Any, site: str, page: str) -> None:
+    with opened(browser, site, page) as tab:
+        assert tab.locator(".gm-notice").count() == 0
+        for text in tab.locator(".gm-w-live").all_inner_texts():
+            assert numbers(text), "the text that stands for the picture has no numbers"
+
+
+def test_the_gallery_shows_every_widget(browser: Any, site: str) -> None:
+    import gmlib.widgets
+
+    with opened(browser, site) as tab:
+        names = tab.evaluate("[...document.querySelectorAll('.gm-widget')].map(e => e.dataset.widget)")
+    kebab = {re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower() for name in gmlib.widgets.__all__}
+    assert set(names) == kebab
+
+
+def test_keys_move_the_mean_and_the_sum_stays(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        tug = widget(tab, "posterior-tug")
+        assert_tug(tug, 0.9, 0.5)
+        handle = tug.locator("button[role=slider]").first
+        handle.focus()
+        tab.keyboard.press("ArrowRight")
+        assert_tug(tug, 0.95, 0.5)
+        tab.keyboard.press("Shift+ArrowLeft")
+        assert_tug(tug, 0.45, 0.5)
+        assert handle.get_attribute("aria-valuetext") == "0.45"
+        style = handle.evaluate("e => getComputedStyle(e).outlineStyle + getComputedStyle(e).outlineWidth")
+        assert style == "solid3px"
+        tab.wait_for_function(
+            "() => document.querySelector('[data-widget=posterior-tug] .gm-w-live').textContent.includes('0.45')"
+        )
+
+
+def test_the_mouse_drags_mean_and_width(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        tug = widget(tab, "posterior-tug")
+        for index, name in ((0, "mean of q"), (1, "standard deviation of q")):
+            handle = tug.locator("button[role=slider]").nth(index)
+            before = float(handle.get_attribute("aria-valuenow"))
+            x, y = middle(handle)
+            tab.mouse.move(x, y)
+            tab.mouse.down()
+            tab.mouse.move(x + 25, y - 3, steps=5)
+            tab.mouse.up()
+            tab.wait_for_timeout(150)
+            now = float(handle.get_attribute("aria-valuenow"))
+            assert now > before + 0.05, name
+            assert abs(middle(handle)[0] - x - 25) < 3, "the handle stays under the mouse"
+        mean, std = (
+            float(tug.locator("button[role=slider]").nth(i).get_attribute("aria-valuenow")) for i in (0, 1)
+        )
+        assert_tug(tug, mean, std)
+
+
+def test_a_finger_drags_the_mean(browser: Any, site: str) -> None:
+    size = {"width": 375, "height": 800}
+    with opened(browser, site, viewport=size, has_touch=True, is_mobile=True) as tab:
+        tug = widget(tab, "posterior-tug")
+        handle = tug.locator("button[role=slider]").first
+        handle.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        x, y = middle(handle)
+        touch = tab.context.new_cdp_session(tab)
+
+        def send(kind: str, *points: tuple[float, float]) -> None:
+            touch.send(
+                "Input.dispatchTouchEvent",
+                {"type": kind, "touchPoints": [{"x": a, "y": b} for a, b in points]},
+            )
+
+        send("touchStart", (x, y))
+        for step in range(1, 6):
+            send("touchMove", (x - 6 * step, y))
+        send("touchEnd")
+        tab.wait_for_timeout(150)
+        mean = float(handle.get_attribute("aria-valuenow"))
+        assert mean < 0.6
+        assert_tug(tug, mean, 0.5)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+def test_the_buttons_go_to_the_best_laws(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        tug = widget(tab, "posterior-tug")
+        tug.get_by_role("button", name="Best bound").click()
+        assert_shows(tug, {"reverse KL(q‖p)": shown(tug, "least, at the best bound")})
+        tug.get_by_role("button", name="Match the moments").click()
+        assert_shows(tug, {"forward KL(p‖q)": shown(tug, "least, at the moments")})
+        tug.get_by_label("observed x").select_option(label="B, on the right loop")
+        evidence = PosteriorTug(observation=1).terms().log_evidence
+        assert_shows(tug, {"= log p(x)": [round(evidence, 3)]})
+
+
+def test_a_slider_changes_the_exact_variance(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "gradient-estimators")
+        slider = found.get_by_label("mean μ")
+        slider.focus()
+        for _ in range(20):
+            tab.keyboard.press("ArrowRight")
+        mu = float(slider.input_value())
+        assert mu == pytest.approx(2.0)
+        tab.wait_for_timeout(100)
+        row = found.locator("tr", has_text="score function")
+        assert numbers(row.inner_text())[1:3] == [0.0, mu**4 + 14 * mu**2 + 15]
+        assert numbers(found.locator("tr", has_text="detached").inner_text()) == [0.0, -2 * mu, 0.0, 0.0]
+        before = row.inner_text()
+        found.get_by_role("button", name="New draws").click()
+        tab.wait_for_timeout(100)
+        assert row.inner_text() != before
+        draws = found.get_by_label("draws n")
+        draws.focus()
+        tab.keyboard.press("Home")
+        tab.wait_for_timeout(100)
+        assert (
+            "1 draws" in found.locator(".gm-w-live").inner_text()
+            or draws.get_attribute("aria-valuetext") == "1"
+        )
+
+
+def assert_probe(found: Any, law: GaussianMixture, x: float, y: float) -> None:
+    point = torch.tensor([x, y], dtype=F64)
+    near = pytest.approx
+    score = near(law.score(point).tolist(), abs=6e-3)
+    log_prob = near([law.log_prob(point).item()], abs=6e-4)
+    assert_shows(found, {"at x": [x, y], "log p(x), nats": log_prob, "score": score})
+
+
+def test_the_probe_reads_the_law_at_every_noise_level(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "density-explorer")
+        law = toy("two_moons", dtype=F64)
+        assert_probe(found, law.noised(1.0, 0.1), 0.0, 0.0)
+        probe = found.get_by_role("button", name="probe at")
+        probe.focus()
+        for key in ("ArrowUp", "ArrowUp", "Shift+ArrowRight"):
+            tab.keyboard.press(key)
+        assert_probe(found, law.noised(1.0, 0.1), 0.5, 0.1)
+        slider = found.get_by_label("noise level σ")
+        slider.focus()
+        tab.keyboard.press("Home")
+        assert_probe(found, law, 0.5, 0.1)
+        tab.keyboard.press("End")
+        assert_probe(found, law.noised(1.0, 2.0), 0.5, 0.1)
+
+
+def test_a_law_is_fetched_when_it_is_chosen_and_only_then(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        asked: list[str] = []
+        tab.on("request", lambda r: asked.append(r.url))
+        found = widget(tab, "density-explorer")
+        law = found.get_by_label("law", exact=True)
+        for name in ("pinwheel", "two_moons", "pinwheel"):
+            law.select_option(name)
+            tab.wait_for_function(
+                f"() => document.querySelector('.gm-w-live').textContent.startsWith('{name.replace('_', ' ')}')"
+            )
+            assert_probe(found, toy(name, dtype=F64).noised(1.0, 0.1), 0.0, 0.0)
+        assert len([url for url in asked if "/_widgets/" in url]) == 1
+
+
+def test_the_readers_own_mixture_follows_the_hand(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "density-explorer")
+        found.get_by_label("law", exact=True).select_option("mixture")
+        first = found.get_by_role("button", name="component 1")
+        first.focus()
+        for _ in range(4):
+            tab.keyboard.press("ArrowUp")
+        means = [list(m) for m in THREE["means"]]
+        means[0][1] += 0.2
+
+        def law(weights: list[float]) -> GaussianMixture:
+            cov = torch.tensor([[[a, b], [b, c]] for a, b, c in THREE["covariances"]], dtype=F64)
+            return GaussianMixture(
+                torch.tensor(means, dtype=F64), weights=torch.tensor(weights, dtype=F64), cov=cov
+            ).noised(1.0, 0.1)
+
+        assert_probe(found, law(THREE["weights"]), 0.0, 0.0)
+        share = found.get_by_label("its share")
+        share.focus()
+        tab.keyboard.press("ArrowRight")
+        others = [w * (1 - 0.41) / 0.6 for w in THREE["weights"][1:]]
+        assert_probe(found, law([0.41, *others]), 0.0, 0.0)
+        x, y = middle(first)
+        tab.mouse.move(x, y)
+        tab.mouse.down()
+        tab.mouse.move(x + 30, y, steps=4)
+        tab.mouse.up()
+        tab.wait_for_timeout(150)
+        assert abs(middle(first)[0] - x - 30) < 2
+
+
+def picture(found: Any) -> str:
+    return found.locator("canvas").first.evaluate("c => c.toDataURL()")
+
+
+def test_motion_runs_in_view_rests_out_of_view_and_stops_on_demand(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "density-explorer")
+        still = picture(found)
+        play = found.get_by_role("button", name="Move samples")
+        play.click()
+        tab.mouse.move(5, 5)
+        tab.wait_for_timeout(400)
+        assert picture(found) != still
+        tab.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+        tab.wait_for_timeout(400)
+        first = tab.evaluate("window.frames_drawn")
+        tab.wait_for_timeout(400)
+        assert tab.evaluate("window.frames_drawn") - first <= 2
+        found.scroll_into_view_if_needed()
+        tab.wait_for_timeout(400)
+        assert tab.evaluate("window.frames_drawn") - first > 3
+        play.click()
+        assert play.get_attribute("aria-pressed") == "false"
+
+
+def test_nothing_moves_for_those_who_asked_for_less_motion(browser: Any, site: str) -> None:
+    with opened(browser, site, reduced_motion="reduce") as tab:
+        found = widget(tab, "density-explorer")
+        found.get_by_role("button", name="Move samples").click()
+        tab.mouse.move(5, 5)
+        tab.wait_for_timeout(200)
+        still = picture(found)
+        tab.wait_for_timeout(300)
+        assert picture(found) == still
+        assert "reduced motion" in found.locator(".gm-w-notice").inner_text()
+
+
+def test_the_page_turns_dark_and_the_widgets_with_it(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "posterior-tug")
+        light = picture(found)
+        tab.evaluate("document.documentElement.dataset.theme = 'dark'")
+        tab.wait_for_timeout(150)
+        assert found.get_attribute("data-theme") == "dark"
+        assert picture(found) != light
+        assert found.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(20, 24, 30)"
+
+
+def test_pictures_are_sharp_on_a_fine_screen(browser: Any, site: str) -> None:
+    with opened(browser, site, device_scale_factor=2) as tab:
+        width, shown_width = (
+            widget(tab, "density-explorer").locator("canvas").evaluate("c => [c.width, c.clientWidth]")
+        )
+        assert width == pytest.approx(2 * shown_width, abs=2)
+
+
+def test_widgets_go_on_without_a_network(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        tab.context.set_offline(True)
+        tug = widget(tab, "posterior-tug")
+        tug.locator("button[role=slider]").first.focus()
+        tab.keyboard.press("ArrowRight")
+        assert_tug(tug, 0.95, 0.5)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_use(browser: Any, site: str, scheme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    with opened(browser, site, color_scheme=scheme) as tab:
+        widget(tab, "density-explorer").get_by_label("law", exact=True).select_option("mixture")
+        tab.wait_for_timeout(200)
+        found = Axe().run(tab, context=".gm-widget").response["violations"]
+        tab.troubles.clear()  # axe fetches style sheets' sources
+        assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
+
+
+# --- the loader -------------------------------------------------------------------------------------------------------
+
+
+def changed(site: str, browser: Any, text: str) -> tuple[Any, str]:
+    """A copy of the gallery with another text, at an address of its own."""
+    page = "book/changed.html"
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.route(f"{site}/{page}", lambda route: route.fulfill(body=text, content_type="text/html"))
+    return context, f"{site}/{page}"
+
+
+def state_of(text: str) -> dict[str, Any]:
+    found = re.search(rf'<script type="{re.escape(STATE)}">(.*?)</script>', text, re.S)
+    assert found is not None
+    return json.loads(found[1])["state"]
+
+
+def test_two_views_of_one_model_move_together(browser: Any, site: str) -> None:
+    text = (HTML / GALLERY).read_text("utf8")
+    state = state_of(text)
+    (tug,) = (key for key, entry in state.items() if "mean_range" in entry["state"])
+    twice = f'<script type="{VIEW}">{json.dumps({"model_id": tug})}</script>'
+    context, address = changed(site, browser, text.replace("</article>", f"{twice}</article>", 1))
+    context.set_default_timeout(10_000)
+    tab = context.new_page()
+    tab.goto(address)
+    views = tab.locator("[data-widget=posterior-tug][data-ready]")
+    views.nth(1).wait_for(timeout=15_000)
+    views.first.locator("button[role=slider]").first.focus()
+    tab.keyboard.press("ArrowRight")
+    for view in (views.first, views.nth(1)):
+        assert_tug(view, 0.95, 0.5)
+    context.close()
+
+
+BROKEN = {
+    "a module that cannot be loaded": (None, "could not be loaded"),
+    "a module that is no module": ("export default {", "could not be shown"),
+    "a module that fails": (
+        "export default { render() { throw new Error('no such model'); } }",
+        "no such model",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_module_that_fails_leaves_a_notice_and_the_others(browser: Any, site: str, case: str) -> None:
+    source, said = BROKEN[case]
+    text = (HTML / GALLERY).read_text("utf8")
+    (bad,) = {entry["state"]["_esm"] for entry in state_of(text).values() if "mu" in entry["state"]}
+    context, address = changed(site, browser, text)
+    context.route(
+        f"**/_widgets/{bad}.js",
+        lambda route: (
+            route.abort()
+            if source is None
+            else route.fulfill(
+                body=f"gmBook.give({json.dumps(bad)}, {json.dumps(source)})", content_type="text/javascript"
+            )
+        ),
+    )
+    context.set_default_timeout(10_000)
+    tab = context.new_page()
+    tab.goto(address)
+    tab.locator(".gm-notice").wait_for(timeout=15_000)
+    assert said in tab.locator(".gm-notice").inner_text()
+    tab.locator("[data-widget=posterior-tug][data-ready]").wait_for(timeout=15_000)
+    context.close()
+
+
+def test_the_page_says_what_needs_python(browser: Any, site: str) -> None:
+    source = (
+        "export default { render({ model, el }) { model.on('msg:custom', (m) => el.append(`answer: ${m.error}`));"
+        "model.send({ kind: 'train', id: 1 }); } }"
+    )
+    text = (HTML / GALLERY).read_text("utf8")
+    (module,) = {entry["state"]["_esm"] for entry in state_of(text).values() if "mu" in entry["state"]}
+    context, address = changed(site, browser, text)
+    body = f"gmBook.give({json.dumps(module)}, {json.dumps(source)})"
+    context.route(
+        f"**/_widgets/{module}.js", lambda route: route.fulfill(body=body, content_type="text/javascript")
+    )
+    context.set_default_timeout(10_000)
+    tab = context.new_page()
+    tab.goto(address)
+    tab.locator(".gm-notice").wait_for(timeout=15_000)
+    assert "needs Python" in tab.locator(".gm-notice").inner_text()
+    assert (
+        "answer: This part needs Python"
+        in tab.locator(".gm-view", has=tab.locator(".gm-notice")).inner_text()
+    )
+    context.close()
+
+
+def test_a_law_that_cannot_be_fetched_is_named(browser: Any, site: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(10_000)
+    tab = context.new_page()
+    tab.goto(f"{site}/{GALLERY}")
+    tab.locator("[data-widget=density-explorer][data-ready]").wait_for(timeout=15_000)
+    context.set_offline(True)
+    found = widget(tab, "density-explorer")
+    found.get_by_label("law", exact=True).select_option("ring")
+    found.locator(".gm-w-notice").wait_for(timeout=15_000)
+    assert "ring" in found.locator(".gm-w-notice").inner_text()
+    context.set_offline(False)
+    found.get_by_label("law", exact=True).select_option("banana")
+    tab.wait_for_function("() => document.querySelector('.gm-w-live').textContent.startsWith('banana')")
+    assert found.locator(".gm-w-notice").is_hidden()
+    context.close()
+
+
+def test_widgets_live_on_a_page_opened_from_disk(browser: Any) -> None:
+    context = browser.new_context()
+    context.set_default_timeout(10_000)
+    tab = context.new_page()
+    tab.goto((HTML / GALLERY).as_uri())
+    tab.locator("[data-widget=density-explorer][data-ready]").wait_for(timeout=15_000)
+    context.close()
+
+
+def test_each_module_is_in_the_site_once_and_not_in_the_pages() -> None:
+    stems = {path.stem for path in (HTML / "_widgets").glob("*.js")}
+    used: set[str] = set()
+    for page in PAGES:
+        text = (HTML / page).read_text("utf8")
+        assert "export{" not in text
+        for entry in state_of(text).values():
+            used.add(entry["state"]["_esm"])
+            used.update(offer["packet"] for offer in entry.get("weights", {}).values())
+    assert used == stems
