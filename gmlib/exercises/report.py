@@ -43,7 +43,11 @@ class Report:
     def _repr_html_(self) -> str:
         rows = "".join(f'<p style="margin:.3em 0">{_marked(line)}</p>' for line in self.lines)
         code = f'<pre style="margin:.4em 0;overflow-x:auto">{escape(self.code)}</pre>' if self.code else ""
-        edge = f"border-left:4px solid {COLOURS[self.state]};padding:.2em .9em;margin:.4em 0"
+        # On the book's page the theme's own text colour, which changes with the mode; elsewhere what is around it.
+        edge = (
+            f"border-left:4px solid {COLOURS[self.state]};padding:.2em .9em;margin:.4em 0;"
+            "color:var(--pst-color-text-base,inherit)"
+        )
         return (
             f'<div class="gm-check" data-state="{self.state}" style="{edge}">'
             f'<p style="margin:.3em 0"><strong>{SIGNS[self.state]} {escape(self.title)}</strong> '

@@ -49,7 +49,8 @@ Then write `bound(joint, q)`: `joint` holds the numbers $p(x, z)$ for the observ
     answer="bound",
     stub="""
 def bound(joint, q):
-    # joint: p(x, z) for each z, shape (k,); q: a law over z, shape (k,). Returns the ELBO, a number.
+    # joint: p(x, z) for each z, shape (k,); q: a law over z, shape (k,).
+    # Returns the ELBO, a number.
     ...
 """,
     reference="""
@@ -157,8 +158,8 @@ is $p(z)$, `decoder` one row $p(x \mid z)$ for each $z$.
     answer="average_bound",
     stub="""
 def average_bound(data, encoder, prior, decoder):
-    # data (x,), encoder (x, z), prior (z,), decoder (z, x): tables of laws. Returns the average ELBO in
-    # nats.
+    # data (x,), encoder (x, z), prior (z,), decoder (z, x): tables of laws.
+    # Returns the average ELBO in nats.
     ...
 """,
     reference="""
@@ -254,8 +255,8 @@ exercise before.
     answer="split_rate",
     stub="""
 def split_rate(data, encoder, prior):
-    # data (x,), encoder (x, z), prior (z,). Returns a tensor of two numbers: information, KL of q(z) from
-    # p(z).
+    # data (x,), encoder (x, z), prior (z,). Returns a tensor of two
+    # numbers: information, KL of q(z) from p(z).
     ...
 """,
     reference="""
@@ -349,7 +350,8 @@ that the second argument is $\log\sigma$.
     answer="gaussian_kl",
     stub="""
 def gaussian_kl(mean, log_std):
-    # mean, log_std: (n, k). Returns the KL of each row's law from N(0, I), in nats, shape (n,).
+    # mean, log_std: (n, k). Returns the KL of each row's law from N(0, I),
+    # in nats, shape (n,).
     ...
 """,
     reference="""
@@ -446,7 +448,8 @@ each of the $n$ images, in nats.
     answer="elbo",
     stub="""
 def elbo(x, logits, mean, log_std):
-    # x, logits: (n, d); mean, log_std: (n, k). Returns the one-sample bound of each image, shape (n,).
+    # x, logits: (n, d); mean, log_std: (n, k). Returns the one-sample bound
+    # of each image, shape (n,).
     ...
 """,
     reference="""

@@ -49,8 +49,8 @@ function `f` acts on each entry of a tensor; use autograd for its derivative.
     answer="gradient",
     stub="""
 def gradient(f, mean, std, noise):
-    # f: differentiable; mean, std: numbers; noise: (n,). Returns (2, n): estimates of d/dmean and "
-    # "d/dstd of E f(z).
+    # f: differentiable; mean, std: numbers; noise: (n,). Returns (2, n):
+    # estimates of d/dmean and " "d/dstd of E f(z).
     ...
 """,
     reference="""
@@ -154,7 +154,8 @@ read off the $\log w_k$, must it always lie?
     answer="iwae",
     stub="""
 def iwae(log_weights):
-    # log_weights: (K, n). Returns the importance-weighted bound of each data point, shape (n,).
+    # log_weights: (K, n). Returns the importance-weighted bound of each
+    # data point, shape (n,).
     ...
 """,
     reference="""

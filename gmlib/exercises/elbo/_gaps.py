@@ -42,8 +42,8 @@ Then write `family_gap(precision)`.
     answer="family_gap",
     stub="""
 def family_gap(precision):
-    # precision: (k, k), positive definite. Returns the gap of the best diagonal normal q, a number in
-    # nats.
+    # precision: (k, k), positive definite. Returns the gap of the best
+    # diagonal normal q, a number in nats.
     ...
 """,
     reference="""
@@ -151,8 +151,8 @@ remain), in this order.
     answer="gaps",
     stub="""
 def gaps(precision, exact_mean, mean, std):
-    # precision: (k, k); exact_mean, mean, std: (k,). Returns a tensor of two numbers: amortisation "
-    # "gap, family's gap.
+    # precision: (k, k); exact_mean, mean, std: (k,). Returns a tensor of
+    # two numbers: amortisation " "gap, family's gap.
     ...
 """,
     reference="""
@@ -367,8 +367,8 @@ the best image of each code.
     answer="decoder",
     stub="""
 def decoder(x, data, encoder):
-    # x: (n, d); data: p_data, (n,); encoder: q(z | x), (n, k). Returns the best image for each code, (k,
-    # d).
+    # x: (n, d); data: p_data, (n,); encoder: q(z | x), (n, k). Returns the
+    # best image for each code, (k, d).
     ...
 """,
     reference="""

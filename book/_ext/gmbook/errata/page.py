@@ -30,7 +30,12 @@ def text() -> str:
     parts = ["## Sources and kinds", ""]
     read = {row.source for row in table()}
     parts += [f"- **{name}**: {title}" for name, title in SOURCES.items() if name in read]
-    parts += ["", *(f"- **{kind}**: {meaning}" for kind, meaning in KINDS.items())]
+    parts += [
+        "",
+        "A row is one of four kinds:",
+        "",
+        *(f"- **{kind}**: {meaning}" for kind, meaning in KINDS.items()),
+    ]
     for chapter, rows in groupby(sorted(table(), key=lambda row: row.chapter), lambda row: row.chapter):
         parts += ["", f"## Chapter {house.chapter(chapter)}", "", f"{{doc}}`/chapters/{chapter}`"]
         for row in rows:
