@@ -65,7 +65,7 @@ bench: $(READY)
 format: $(READY)
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
-	@$(BIN)/python -m gmbook.hygiene chapters/*.ipynb || true
+	@$(BIN)/python -m gmbook.hygiene chapters/*.ipynb book/*.ipynb || true
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

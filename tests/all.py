@@ -31,7 +31,7 @@ STAGES: dict[str, list[list[str]]] = {
     "bad-input": [[*PYTEST, "-m", "bad_input", "tests"]],
     "oracles": [[*PYTEST, "tests/oracles"]],
     "execute": [[PYTHON, "-m", "gmbook.execute"]],
-    "nbval": [[*PYTEST, *TWO, *NBVAL, "chapters"]],
+    "nbval": [[*PYTEST, *TWO, *NBVAL, "chapters", "book/widgets.ipynb"]],
     "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, *TWO, "tests/notebooks"]],
     "book": [[PYTHON, "-m", "gmbook.build"]],
     "browser": [[*PYTEST, "-n", "2", "tests/book"]],

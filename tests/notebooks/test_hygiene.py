@@ -7,11 +7,11 @@ from typing import Any
 
 import nbformat
 import pytest
+from gmbook.house import notebooks
 from gmbook.hygiene import NOTEBOOK_METADATA, clean, main, text
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-ROOT = Path(__file__).resolve().parents[2]
-CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
+CHAPTERS = notebooks()
 
 
 def dirty() -> Any:
@@ -65,7 +65,7 @@ def test_the_command_rewrites_once_and_says_so(tmp_path: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
-def test_every_chapter_is_clean(path: Path) -> None:
+def test_every_notebook_is_clean(path: Path) -> None:
     assert text(clean(nbformat.read(path, 4))) == path.read_text("utf8"), "run `make format`"
 
 

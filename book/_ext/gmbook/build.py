@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 
+from gmbook import weight
 from gmbook.house import BUILD, HTML, ROOT
 
 
@@ -28,7 +29,8 @@ def main() -> int:
         return 1
     pages = len(list(HTML.rglob("*.html")))
     size = sum(file.stat().st_size for file in HTML.rglob("*") if file.is_file())
-    print(f"  {pages} pages, {size / 2**20:.1f} MB")
+    print(f"  {pages} pages, {size / 2**20:.1f} MB; sent for a page, gzipped:")
+    weight.main()
     print(
         f"\nThe book is built. Open {(HTML / 'index.html').as_uri()}\nor run `make serve` and open http://localhost:8000"
     )

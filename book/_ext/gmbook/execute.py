@@ -27,7 +27,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from gmbook.house import EXECUTED, ROOT, notebooks
 from gmlib.mode import mode
 
-PACKAGES = ("torch", "numpy", "matplotlib", "scikit-learn", "ipykernel", "nbclient")
+PACKAGES = ("torch", "numpy", "matplotlib", "scikit-learn", "anywidget", "ipykernel", "nbclient")
 TIMEOUT = {"smoke": 300, "laptop": 1200, "gpu": 3600}
 """Seconds that one cell may take: far above what it should, so that only a hung cell meets it."""
 

@@ -22,6 +22,7 @@ from gmbook.fences import Directive, PlainError, Text
 from gmbook.house import PLAIN, ROOT, address, chapter, files, notebooks
 from gmbook.joined import figure_of, joined
 from gmbook.labels import HEADING, TARGET, THEOREMS, Counted, Label, count, pages
+from gmbook.widgets import VIEW
 
 INSTALL = """# Where the book's package is missing (Colab, a new environment), this installs it.
 import importlib.util
@@ -202,9 +203,18 @@ class Page:
     # --- code cells -----------------------------------------------------------------------------------------------
 
     def outputs(self, cell: Any) -> list[Any]:
-        """The cell's outputs; a figure as its drawing and a line of caption, which GitHub shows as well."""
+        """The cell's outputs; a figure as its drawing and a line of caption, which GitHub shows as well.
+
+        A widget, whose state is not kept here, gives way to a line that says where it lives.
+        """
         kept: list[Any] = []
         for output in cell.outputs:
+            if VIEW in output.get("data", {}):
+                site = f"{address('Documentation')}/{self.name}.html"
+                words = f"*A widget: run this cell, or use it on [the page]({site}).*"
+                said = {"text/markdown": words, "text/plain": output.data.get("text/plain", words)}
+                kept.append(new_output("display_data", said))
+                continue
             about = figure_of(output)
             if about is None:
                 kept.append(output)

@@ -1,0 +1,126 @@
+"""Frames of the density explorer in headless Chromium, with 2,000 samples and 24 x 24 arrows, and the time until it is up.
+
+A frame's *work* is the time that JavaScript takes for it; its *interval* is the time since the frame before, which the
+screen's rate bounds from below. The site must be built (``make book``). The clock is the browser's.
+"""
+
+from __future__ import annotations
+
+import itertools
+import mimetypes
+import shutil
+import statistics
+from typing import Any
+
+from gmbook.house import HTML
+
+from benchmarks.harness import Row
+
+SITE = "http://site.test"
+PAGE = "book/widgets.html"
+FRAMES = 120
+LAWS = ("two_moons", "pinwheel")
+
+WATCH = """
+window.work = []; window.at = []; window.up = null;
+const ask = window.requestAnimationFrame.bind(window);
+window.unwatched = ask;
+window.requestAnimationFrame = (draw) => ask((time) => {
+  const start = performance.now();
+  draw(time);
+  window.work.push(performance.now() - start);
+  window.at.push(time);
+});
+new MutationObserver(() => {
+  const ready = document.querySelectorAll(".gm-widget[data-ready]").length;
+  if (window.up === null && ready && ready === document.querySelectorAll(".gm-view").length) window.up = performance.now();
+}).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-ready"] });
+"""
+SWEEP = """
+(frames) => new Promise((done) => {
+  const slider = document.querySelector("[data-widget=density-explorer] input[type=range]");
+  let step = 0;
+  const move = () => {
+    slider.value = 1 - Math.cos(step / 20);
+    slider.dispatchEvent(new Event("input"));
+    if (++step < frames) window.unwatched(move); else done();
+  };
+  move();
+})
+"""
+
+
+def _serve(route: Any) -> None:
+    path = HTML / route.request.url.removeprefix(f"{SITE}/").split("?")[0]
+    if not path.is_file():
+        route.fulfill(status=404)
+        return
+    body = path.read_bytes()
+    if path == HTML / PAGE:
+        body = body.replace(b'"n": 1000,', b'"n": 2000,', 1)
+    route.fulfill(body=body, content_type=mimetypes.guess_type(path.name)[0] or "application/octet-stream")
+
+
+def _row(case: str, contender: str, milliseconds: list[float], **extra: Any) -> Row:
+    low, middle, high = statistics.quantiles(milliseconds, n=4)
+    tail = statistics.quantiles(milliseconds, n=20)[-1]
+    print(f"{case:<28} {contender:<12} median {middle:7.2f} ms   95th percentile {tail:7.2f} ms", flush=True)
+    seconds = {"p95": tail / 1e3, "n": len(milliseconds), **extra}
+    return Row(case, contender, middle / 1e3, (low / 1e3, high / 1e3), 1.0, (1.0, 1.0), seconds)
+
+
+def _frames(tab: Any, case: str, about: dict[str, Any]) -> list[Row]:
+    work, at = tab.evaluate("[window.work, window.at]")
+    intervals = [b - a for a, b in itertools.pairwise(at) if b > a]
+    return [_row(case, "work", work, **about), _row(case, "interval", intervals, **about)]
+
+
+def run(*, rounds: int, clock: str) -> list[Row]:
+    """Measure ``rounds`` starts of the gallery, then frames of two laws, moving and under a sweep of the noise.
+
+    Raises:
+        RuntimeError: the site is not built, or there is no Chromium.
+    """
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None or not (HTML / PAGE).exists():
+        raise RuntimeError("the benchmark needs Chromium and the built site: make book")
+    rows: list[Row] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        about = {"browser": f"Chromium {browser.version}", "samples": 2000, "arrows": 24 * 24}
+        starts = []
+        for _ in range(rounds):
+            context = browser.new_context(viewport={"width": 1280, "height": 900})
+            context.route(f"{SITE}/**", _serve)
+            context.add_init_script(WATCH)
+            tab = context.new_page()
+            tab.goto(f"{SITE}/{PAGE}")
+            tab.wait_for_function("() => window.up !== null", timeout=30_000)
+            starts.append(tab.evaluate("window.up"))
+            context.close()
+        rows.append(_row("gallery, three widgets", "up", starts, browser=about["browser"]))
+        for law in LAWS:
+            context = browser.new_context(viewport={"width": 1280, "height": 900})
+            context.route(f"{SITE}/**", _serve)
+            context.add_init_script(WATCH)
+            tab = context.new_page()
+            tab.goto(f"{SITE}/{PAGE}")
+            found = tab.locator("[data-widget=density-explorer]")
+            found.get_by_label("law", exact=True).select_option(law)
+            tab.wait_for_function("() => window.up !== null", timeout=30_000)
+            found.scroll_into_view_if_needed()
+            tab.wait_for_timeout(1000)
+            tab.evaluate("window.work = [], window.at = []")
+            found.get_by_role("button", name="Move samples").click()
+            tab.wait_for_function(f"() => window.work.length >= {FRAMES}", timeout=120_000)
+            rows += _frames(tab, f"{law}, samples move", about)
+            found.get_by_role("button", name="Move samples").click()
+            tab.wait_for_timeout(500)
+            tab.evaluate("window.work = [], window.at = []")
+            tab.evaluate(SWEEP, FRAMES)
+            rows += _frames(tab, f"{law}, noise swept", about)
+            context.close()
+        browser.close()
+    return rows
