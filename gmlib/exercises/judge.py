@@ -71,7 +71,9 @@ def _compared(exercise: Exercise, cases: Sequence[Any], values: Sequence[Value])
 
 
 def recognise(exercise: Exercise, cases: Sequence[Any], values: Sequence[Value]) -> Mistake | None:
-    """The usual mistake that gives the same values on every case; the nearest, if there are several.
+    """The usual mistake that explains the values best: it gives them on all failing inputs, or on most of several.
+
+    Someone who makes two mistakes at once agrees with one of them on some inputs only, and that one is named.
 
     Example:
         >>> from gmlib.exercises.registry import find
@@ -81,18 +83,22 @@ def recognise(exercise: Exercise, cases: Sequence[Any], values: Sequence[Value])
         >>> recognise(exercise, cases, answered(exercise, wrong, cases).values) is exercise.mistakes[0]
         True
     """
-    best: tuple[float, Mistake] | None = None
+    due = answered(exercise, exercise.build(exercise.reference), cases).values
+    failing = [i for i in range(len(cases)) if not close(values[i], due[i], exercise.rtol)]
+    best: tuple[int, float, Mistake] | None = None
     for mistake in exercise.mistakes:
-        made = answered(exercise, exercise.build(exercise.wrong(mistake)), cases)
-        if made.state != "values":
+        made = answered(exercise, exercise.build(exercise.wrong(mistake)), cases).values
+        if len(made) != len(cases):
             continue
-        pairs = list(zip(values, made.values, strict=True))
-        if not all(close(a, b, exercise.rtol) for a, b in pairs):
+        same = [i for i in range(len(cases)) if close(values[i], made[i], exercise.rtol)]
+        explained = len(set(same) & set(failing))
+        # All inputs, the ones it got right included; else at least two failing ones, and more than half of them.
+        if len(same) < len(cases) and (explained < 2 or 2 * explained <= len(failing)):
             continue
-        away = max(float((a.data - b.data).abs().nan_to_num().sum()) for a, b in pairs)
-        if best is None or away < best[0]:
-            best = (away, mistake)
-    return best[1] if best else None
+        away = max(float((values[i].data - made[i].data).abs().nan_to_num().sum()) for i in same)
+        if best is None or (explained, -away) > (best[0], -best[1]):
+            best = (explained, away, mistake)
+    return best[2] if best else None
 
 
 def _holds(holds: Any, case: Any, found: Value) -> bool:

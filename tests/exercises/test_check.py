@@ -233,6 +233,31 @@ def test_the_nearest_of_several_mistakes_is_chosen_by_name() -> None:
     assert judge(exercise, cases, answered(exercise, linear, cases))
 
 
+def test_of_two_mistakes_at_once_one_is_named() -> None:
+    report = check("elbo.iwae", lambda log_weights: log_weights.exp().sum(0).log())
+    assert report.mistake == "no-log-k"
+    assert "the bound is finite" in str(report)
+
+
+def test_a_mistake_made_in_other_words_is_recognised() -> None:
+    def elbo(
+        x: torch.Tensor, logits: torch.Tensor, mean: torch.Tensor, log_std: torch.Tensor
+    ) -> torch.Tensor:
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, x)
+        return -loss + 0.5 * (1 + 2 * log_std - mean.pow(2) - log_std.exp() ** 2).sum(-1)
+
+    assert check("elbo.two-terms", elbo).mistake in ("default-reduction", "mean-over-pixels")
+
+    def gradient(f: object, mean: float, std: float, noise: torch.Tensor) -> torch.Tensor:
+        assert callable(f)
+        parameters = torch.tensor([mean, std], dtype=torch.float64, requires_grad=True)
+        z = torch.distributions.Normal(parameters[0], parameters[1]).sample(noise.shape)
+        (found,) = torch.autograd.grad(f(z).sum() + 0 * parameters.sum(), parameters)
+        return found[:, None].expand(2, len(noise))
+
+    assert check("elbo.pathwise", gradient).mistake == "detached"
+
+
 @pytest.mark.parametrize("number", [0.1, math.inf, -math.inf, math.nan, 1e308])
 def test_values_survive_json(number: float) -> None:
     sent = value(torch.tensor([[number, 1.0]], dtype=torch.float64))

@@ -164,6 +164,12 @@ def elbo(x, logits, mean, log_std):
             "With d pixels you have built a β-VAE with β = d. Who sums, who averages?",
         ),
         Mistake(
+            "default-reduction",
+            (("log_likelihood.sum(-1)", "log_likelihood.mean()"),),
+            "All images get the same log-likelihood, averaged over every pixel of every image: PyTorch's losses do that "
+            "unless `reduction` says otherwise. What is one image's?",
+        ),
+        Mistake(
             "log-variance",
             (("torch.exp(2 * log_std) - 1 - 2 * log_std", "torch.exp(log_std) - 1 - log_std"),),
             "Right at σ = 1, wrong elsewhere. Which variance do you sample with, and which do you charge for?",
