@@ -51,10 +51,11 @@ function wt(t,n,{trait:e,label:r,low:i,high:o,step:a=.01,scale:s="linear",format
 .gm-w-choice-row input:focus-visible + span { outline: 3px solid var(--gm-w-orange); outline-offset: -3px; }
 .gm-w-check { display: inline-flex; align-items: center; gap: 0.45rem; margin: 0; min-height: 1.75rem; cursor: pointer; }
 .gm-w-check input { width: 1.05rem; height: 1.05rem; margin: 0; accent-color: var(--gm-w-accent); }
-.gm-widget .gm-w-readout { display: grid; grid-template-columns: 1fr auto; gap: 0.15rem 0; margin: 0; padding: 0.6rem 0 0; align-content: start; border-top: 1px solid var(--gm-w-grid); font-size: 0.8125rem; }
-.gm-w-readout dt { font-weight: 400; color: var(--gm-w-faint); margin: 0; }
-.gm-w-readout dd { font-weight: 600; text-align: right; margin: 0; padding: 0; }
-.gm-w-readout .total { border-top: 1px solid var(--gm-w-grid); padding-top: 0.2rem; color: var(--gm-w-ink); font-weight: 650; }
+.gm-widget dl.gm-w-readout.gm-w-readout { display: grid; grid-template-columns: 1fr auto; gap: 0.15rem 0; margin: 0; padding: 0.6rem 0 0; align-content: start; border-top: 1px solid var(--gm-w-grid); font-size: 0.8125rem; }
+.gm-widget .gm-w-readout :is(dt, dd) { float: none; clear: none; width: auto; margin: 0; padding: 0; }
+.gm-widget .gm-w-readout dt { font-weight: 400; color: var(--gm-w-faint); }
+.gm-w-readout dd { font-weight: 600; text-align: right; }
+.gm-widget .gm-w-readout .total.total { border-top: 1px solid var(--gm-w-grid); padding-top: 0.2rem; color: var(--gm-w-ink); font-weight: 650; }
 .gm-widget .gm-w-handle { position: absolute; left: 0; top: 0; width: 2.5rem; height: 2.5rem; margin: -1.25rem 0 0 -1.25rem; padding: 0; border: 0; border-radius: 50%; background: none; cursor: grab; touch-action: none; --gm-w-dot: var(--gm-w-accent); }
 .gm-w-handle::before { content: ""; position: absolute; inset: 0.72rem; border-radius: 50%; background: var(--gm-w-dot); border: 2.5px solid var(--gm-w-paper); box-shadow: 0 0 0 1.5px var(--gm-w-dot), 0 1px 4px rgb(0 0 0 / 0.35); }
 .gm-w-handle:active { cursor: grabbing; }
