@@ -93,7 +93,9 @@ def _walls(file: Path) -> list[str]:
             arguments += ["--symlink", os.readlink(path), link]
         elif path.exists():
             arguments += ["--ro-bind", link, link]
-    arguments += ["--proc", "/proc", "--dev", "/dev", "--size", str(1 << 26), "--tmpfs", "/tmp"]
+    arguments += ["--proc", "/proc", "--dev", "/dev"]
+    for memory in ("/dev/shm", "/tmp"):
+        arguments += ["--size", str(1 << 26), "--tmpfs", memory]
     for path in seen:
         arguments += ["--ro-bind", path, path]
     if str(Path(sys.prefix)) not in seen:
@@ -108,7 +110,8 @@ def _walls(file: Path) -> list[str]:
     ]
     for name, text in {**_environment("/code"), "GMLIB_SANDBOX": "1", "HOME": "/tmp"}.items():
         arguments += ["--setenv", name, text]
-    return [*arguments, "--chdir", "/tmp"]
+    # What is left writable is the two folders of bounded size.
+    return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
 
 
 def _environment(path: str) -> dict[str, str]:
