@@ -334,6 +334,20 @@ def test_nothing_moves_for_those_who_asked_for_less_motion(browser: Any, site: s
         assert "reduced motion" in found.locator(".gm-w-notice").inner_text()
 
 
+def test_the_same_seed_draws_the_same_picture(browser: Any, site: str) -> None:
+    pictures = []
+    for _ in range(2):
+        with opened(browser, site) as tab:
+            found = widget(tab, "gradient-estimators")
+            tab.wait_for_timeout(200)
+            pictures.append(picture(found))
+            found.get_by_role("button", name="New draws").click()
+            tab.wait_for_timeout(200)
+            pictures.append(picture(found))
+    assert pictures[:2] == pictures[2:]
+    assert pictures[0] != pictures[1]
+
+
 def test_the_page_turns_dark_and_the_widgets_with_it(browser: Any, site: str) -> None:
     with opened(browser, site) as tab:
         found = widget(tab, "posterior-tug")

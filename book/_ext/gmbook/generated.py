@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import importlib
+import json
 import pkgutil
 import re
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from gmbook.execute import places, record
 from gmbook.house import ROOT, chapter, notebooks
 
 SYSTEMS = ROOT / "book" / "systems.tsv"
+FRAMES = ROOT / "benchmarks" / "results" / "widgets-cpu.json"
 MARKER = re.compile(r"<!-- gmbook: (\w+)(?: ([\w.]+))? -->")
 
 
@@ -69,6 +71,19 @@ def _status(_: str, env: BuildEnvironment) -> str:
     return "\n".join(rows) + f"\n\nVersions: {kit}."
 
 
+def _widgets(_: str, env: BuildEnvironment) -> str:
+    """How soon widgets are up and how long a frame takes, from the benchmark's last committed run."""
+    env.note_dependency(str(FRAMES))
+    facts = json.loads(FRAMES.read_text("utf8"))
+    rows = ["| what | | median, ms | 95th percentile, ms |", "|---|---|---:|---:|"]
+    for row in facts["rows"]:
+        median, tail = 1e3 * row["median"], 1e3 * row["extra"]["p95"]
+        rows.append(f"| {row['case'].replace('_', ' ')} | {row['contender']} | {median:.1f} | {tail:.1f} |")
+    about = facts["rows"][-1]["extra"]
+    where = f"with {about['browser']}, without a graphics card, on {facts['machine']['processor']}"
+    return "\n".join(rows) + f"\n\nMeasured on {facts['date']} {where}."
+
+
 def systems() -> list[dict[str, str]]:
     """The rows of ``book/systems.tsv``: slug, name, chapter, section, symbol, test."""
     with open(SYSTEMS, encoding="utf8", newline="") as file:
@@ -90,6 +105,7 @@ def _models(_: str, env: BuildEnvironment) -> str:
 WRITERS: dict[str, Callable[[str, BuildEnvironment], str]] = {
     "api": _api,
     "status": _status,
+    "widgets": _widgets,
     "models": _models,
     "errata": errata.fill,
     "exercises": exercises.table,
