@@ -4,7 +4,7 @@ In a notebook::
 
     from gmlib.exercises import check, hint, solution, progress
 
-    check("elbo.gaussian-kl", gaussian_kl)
+    check("elbo.gaussian-kl", normal_kl)
 
 From a shell, ``python -m gmlib.exercises list`` and ``python -m gmlib.exercises grade FOLDER``.
 """

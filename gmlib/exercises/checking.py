@@ -72,7 +72,7 @@ def solution(id: str) -> Note:
         ValueError: there is no such exercise.
 
     Example:
-        >>> "def gaussian_kl" in solution("elbo.gaussian-kl").text
+        >>> "def normal_kl" in solution("elbo.gaussian-kl").text
         True
     """
     exercise = find(id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import linecache
 from collections.abc import Iterable
@@ -13,9 +14,9 @@ from typing import Any
 def load(path: Path, wanted: Iterable[str]) -> dict[str, Any]:
     """Run a submission and return its names.
 
-    Of a notebook, the cells that define one of the ``wanted`` names are run in full, and of all the others only the
-    imports and the definitions of functions and classes: figures and training stay out. Lines that start with ``%``
-    or ``!`` are skipped.
+    Of a notebook, the cells that define one of the ``wanted`` names are run in full. Of all the others only imports and
+    definitions of functions and classes are run, and those that fail are left out: figures and training cost nothing,
+    and an answer that needs what is missing says so itself. Lines that start with ``%`` or ``!`` are skipped.
 
     Args:
         path: a ``.py`` or ``.ipynb`` file.
@@ -38,12 +39,28 @@ def load(path: Path, wanted: Iterable[str]) -> dict[str, Any]:
         name = f"{path.name}, cell {number}" if path.suffix == ".ipynb" else path.name
         # With the text in the cache, a traceback can quote the student's line.
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
-        tree = ast.parse(source, name)
-        if path.suffix == ".ipynb" and not _binds(tree, set(wanted)):
-            kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-            tree.body = [node for node in tree.body if isinstance(node, kept)]
-        exec(compile(tree, name, "exec"), space)
+        if path.suffix == ".ipynb":
+            _cell(source, name, set(wanted), space)
+        else:
+            exec(compile(source, name, "exec"), space)
     return space
+
+
+def _cell(source: str, name: str, wanted: set[str], space: dict[str, Any]) -> None:
+    try:
+        tree = ast.parse(source, name)
+    except SyntaxError:
+        # A cell that cannot be read is an error when an answer may be in it.
+        if any(word in source for word in wanted):
+            raise
+        return
+    if _binds(tree, wanted):
+        exec(compile(tree, name, "exec"), space)
+        return
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef):
+            with contextlib.suppress(Exception):
+                exec(compile(ast.Module([node], []), name, "exec"), space)
 
 
 def _cells(text: str) -> list[str]:

@@ -27,12 +27,12 @@ RIGHT = "import math, torch\n" + "\n".join(e.reference for e in EXERCISES)
 FILES = {
     "ada.py": RIGHT,
     "bob.py": "import torch\n" + KL.wrong(KL.mistakes[2]) + IWAE.stub + "thetas = 'root two'\n",
-    "cyd.py": "import torch\ndef gaussian_kl(mean, log_std):\n    return mean @ log_std @ mean @ log_std\n"
+    "cyd.py": "import torch\ndef normal_kl(mean, log_std):\n    return mean @ log_std @ mean @ log_std\n"
     "def iwae(log_weights):\n    import sys\n    sys.exit('enough')\n",
     "dan.py": "def (\n",
     # Hangs in one exercise, ends the process in another; the third is right.
     "eve.py": RIGHT
-    + "import os\ndef gaussian_kl(mean, log_std):\n    while True:\n        pass\n"
+    + "import os\ndef normal_kl(mean, log_std):\n    while True:\n        pass\n"
     + "def iwae(log_weights):\n    os._exit(0)\n",
     "hog.py": RIGHT + "def iwae(log_weights):\n    return torch.zeros(10**10)\n",
 }
@@ -127,7 +127,7 @@ HOSTILE = textwrap.dedent(
         except OSError:
             pass
 
-    def gaussian_kl(mean, log_std):
+    def normal_kl(mean, log_std):
         raise RuntimeError(repr(told))
     """
 )
@@ -240,6 +240,8 @@ def test_of_a_notebook_only_what_is_needed_runs(tmp_path: Path) -> None:
         "scale = 3.0\ndef answer(x):\n    return scale * helper(x)",
         "%%bash\nrm everything",
         "other = 1 / 0",
+        "import a_module_that_is_not_here\nclass Broken(nowhere.Base):\n    pass",
+        "this cell cannot be read",
     ]
     path = tmp_path / "gil.ipynb"
     path.write_text(notebook(*cells), "utf8")

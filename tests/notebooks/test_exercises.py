@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,23 @@ def test_every_check_says_not_done_yet_and_passes_with_the_reference(path: Path)
         assert run(exercise, stub, check).state == "not done"
         report = run(exercise, exercise.reference, check)
         assert report, report
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_answers_have_names_of_their_own(path: Path) -> None:
+    """An answer that took a name of the chapter would change its cells when they are run again."""
+    made = {cell.source for cell in page.cells(path.stem)}
+    cells = [c.source for c in nbformat.read(path, 4).cells if c.cell_type == "code" and c.source not in made]
+    bound: set[str] = set()
+    for node in ast.walk(ast.parse("\n".join(cells))):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.ImportFrom):
+            bound.update(alias.asname or alias.name for alias in node.names)
+    answers = {e.answer for e in listed() if e.chapter == path.stem}
+    assert not answers & bound
 
 
 def run(exercise: Exercise, answer: str, check: str) -> Report:

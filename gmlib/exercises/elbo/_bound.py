@@ -43,18 +43,18 @@ Prove that $\log p(x) - \mathrm{ELBO}(x; q) = \mathrm{KL}\big(q \,\|\, p(z \mid 
 finitely many values, and say for which $q$ the two sides are zero. Physicists read the same identity as
 $F = U - TS$: which term of the bound is minus an energy, and which is an entropy?
 
-Then write `bound(joint, q)`: `joint` holds the numbers $p(x, z)$ for the observed $x$, one for each value of $z$
+Then write `lower_bound(joint, q)`: `joint` holds the numbers $p(x, z)$ for the observed $x$, one for each value of $z$
 (they do not sum to 1), `q` is a law over $z$. Return the bound in nats.
 """,
-    answer="bound",
+    answer="lower_bound",
     stub="""
-def bound(joint, q):
+def lower_bound(joint, q):
     # joint: p(x, z) for each z, shape (k,); q: a law over z, shape (k,).
     # Returns the ELBO, a number.
     ...
 """,
     reference="""
-def bound(joint, q):
+def lower_bound(joint, q):
     expected_log_joint = (q * joint.log()).sum()
     entropy = -(q * q.log()).sum()
     return expected_log_joint + entropy
@@ -151,19 +151,19 @@ $q(x, z) = p_{\text{data}}(x)\, q(z \mid x)$ and derive the other three forms of
 constant that three of them share, and why may training ignore it while a comparison of models on *different* data
 may not?
 
-Then write `average_bound(data, encoder, prior, decoder)` that computes $\overline{\mathrm{ELBO}}$ **through the KL
+Then write `bound_by_joints(data, encoder, prior, decoder)` that computes $\overline{\mathrm{ELBO}}$ **through the KL
 of the two joint laws**: `data` is $p_{\text{data}}(x)$, `encoder` has one row $q(z \mid x)$ for each $x$, `prior`
 is $p(z)$, `decoder` one row $p(x \mid z)$ for each $z$.
 """,
-    answer="average_bound",
+    answer="bound_by_joints",
     stub="""
-def average_bound(data, encoder, prior, decoder):
+def bound_by_joints(data, encoder, prior, decoder):
     # data (x,), encoder (x, z), prior (z,), decoder (z, x): tables of laws.
     # Returns the average ELBO in nats.
     ...
 """,
     reference="""
-def average_bound(data, encoder, prior, decoder):
+def bound_by_joints(data, encoder, prior, decoder):
     q = data[:, None] * encoder
     p = (prior[:, None] * decoder).T
     joint_kl = (q * (q / p).log()).sum()

@@ -42,19 +42,19 @@ The average of $f(z)$ over draws $z \sim q_\phi$ is an unbiased estimate of $\ma
 that the $\phi$-gradient of that average, with the draws held fixed, need not be an unbiased estimate of
 $\nabla_\phi\, \mathbb E_{q_\phi} f$, and cure it for $q = \mathcal N(\mu, \sigma^2)$.
 
-Then write `gradient(f, mean, std, noise)`: with $z = \mu + \sigma\varepsilon$, return two rows of $n$ *pathwise*
+Then write `pathwise(f, mean, std, noise)`: with $z = \mu + \sigma\varepsilon$, return two rows of $n$ *pathwise*
 estimates, one for each entry of `noise`: the derivatives with respect to $\mu$ and with respect to $\sigma$. The
 function `f` acts on each entry of a tensor; use autograd for its derivative.
 """,
-    answer="gradient",
+    answer="pathwise",
     stub="""
-def gradient(f, mean, std, noise):
+def pathwise(f, mean, std, noise):
     # f: differentiable; mean, std: numbers; noise: (n,). Returns (2, n):
     # estimates of d/dmean and " "d/dstd of E f(z).
     ...
 """,
     reference="""
-def gradient(f, mean, std, noise):
+def pathwise(f, mean, std, noise):
     z = (mean + std * noise).requires_grad_()
     (slope,) = torch.autograd.grad(f(z).sum(), z)
     return torch.stack([slope, slope * noise])

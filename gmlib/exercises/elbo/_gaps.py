@@ -144,19 +144,19 @@ what did the exchange cost? Name each of the approximations between $\log p(x)$ 
 computes, and say which of them are errors *on average* and which are only noise.
 
 Two of them have numbers. The exact posterior is $\mathcal N(m, \Lambda^{-1})$; the encoder says
-$\mathcal N\big(\mu, \operatorname{diag}\sigma^2\big)$. Write `gaps(precision, exact_mean, mean, std)` that returns
+$\mathcal N\big(\mu, \operatorname{diag}\sigma^2\big)$. Write `split_gap(precision, exact_mean, mean, std)` that returns
 the amortisation gap (what optimising $\mu, \sigma$ for this $x$ would gain) and the family's gap (what would
 remain), in this order.
 """,
-    answer="gaps",
+    answer="split_gap",
     stub="""
-def gaps(precision, exact_mean, mean, std):
+def split_gap(precision, exact_mean, mean, std):
     # precision: (k, k); exact_mean, mean, std: (k,). Returns a tensor of
     # two numbers: amortisation " "gap, family's gap.
     ...
 """,
     reference="""
-def gaps(precision, exact_mean, mean, std):
+def split_gap(precision, exact_mean, mean, std):
     away = mean - exact_mean
     spread = (precision.diagonal() * std**2).sum()
     log_dets = torch.logdet(precision) + 2 * std.log().sum()

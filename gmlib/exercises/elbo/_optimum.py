@@ -150,18 +150,18 @@ Fix the encoder. Show that the decoder with the least expected squared error
 $\mathbb E_{q(x, z)}\lVert x - d(z)\rVert^2$ is the average $d^\star(z) = \mathbb E_{q(x \mid z)}[x]$, and say in
 one sentence why its pictures are blurred.
 
-Then write `decoder(x, data, encoder)` for $n$ images with probabilities `data` and a code with $k$ values: return
+Then write `best_decoder(x, data, encoder)` for $n$ images with probabilities `data` and a code with $k$ values: return
 the best image of each code.
 """,
-    answer="decoder",
+    answer="best_decoder",
     stub="""
-def decoder(x, data, encoder):
+def best_decoder(x, data, encoder):
     # x: (n, d); data: p_data, (n,); encoder: q(z | x), (n, k). Returns the
     # best image for each code, (k, d).
     ...
 """,
     reference="""
-def decoder(x, data, encoder):
+def best_decoder(x, data, encoder):
     q = data[:, None] * encoder
     weights = q / q.sum(0)
     return weights.T @ x

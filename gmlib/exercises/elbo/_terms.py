@@ -37,18 +37,18 @@ GAUSSIAN_KL = Exercise(
     minutes=15,
     statement=r"""
 Derive {eq}`eq-02-gaussian-kl`, the KL of $\mathcal N(\mu, \operatorname{diag} \sigma^2)$ from $\mathcal N(0, I)$.
-Then write `gaussian_kl(mean, log_std)` for arguments of shape $(n, k)$: one number for each of the $n$ rows. Mind
+Then write `normal_kl(mean, log_std)` for arguments of shape $(n, k)$: one number for each of the $n$ rows. Mind
 that the second argument is $\log\sigma$.
 """,
-    answer="gaussian_kl",
+    answer="normal_kl",
     stub="""
-def gaussian_kl(mean, log_std):
+def normal_kl(mean, log_std):
     # mean, log_std: (n, k). Returns the KL of each row's law from N(0, I),
     # in nats, shape (n,).
     ...
 """,
     reference="""
-def gaussian_kl(mean, log_std):
+def normal_kl(mean, log_std):
     variance = torch.exp(2 * log_std)
     per_latent = 0.5 * (mean**2 + variance - 1 - 2 * log_std)
     return per_latent.sum(-1)
@@ -134,19 +134,19 @@ TWO_TERMS = Exercise(
 The decoder of a VAE for black-and-white images returns one *logit* $a_i$ a pixel, with
 $p(x_i = 1 \mid z) = 1/(1 + e^{-a_i})$. Show that $\log p(x \mid z) = \sum_i x_i a_i - \log(1 + e^{a_i})$.
 
-Then write `elbo(x, logits, mean, log_std)`: `x` and `logits` are $(n, d)$, the logits decoded from one sample of
+Then write `binary_elbo(x, logits, mean, log_std)`: `x` and `logits` are $(n, d)$, the logits decoded from one sample of
 each code; `mean` and `log_std` are the encoder's $(n, k)$. Return the bound of {eq}`eq-02-bound` (not the loss) for
 each of the $n$ images, in nats.
 """,
-    answer="elbo",
+    answer="binary_elbo",
     stub="""
-def elbo(x, logits, mean, log_std):
+def binary_elbo(x, logits, mean, log_std):
     # x, logits: (n, d); mean, log_std: (n, k). Returns the one-sample bound
     # of each image, shape (n,).
     ...
 """,
     reference="""
-def elbo(x, logits, mean, log_std):
+def binary_elbo(x, logits, mean, log_std):
     log_likelihood = x * logits - torch.nn.functional.softplus(logits)
     kl = 0.5 * (mean**2 + torch.exp(2 * log_std) - 1 - 2 * log_std)
     return log_likelihood.sum(-1) - kl.sum(-1)
