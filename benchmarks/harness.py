@@ -39,13 +39,19 @@ class Row:
 
 
 def compare(
-    case: str, contenders: Mapping[str, Callable[[], Any]], *, rounds: int, clock: str, units: int = 1
+    case: str,
+    contenders: Mapping[str, Callable[[], float | None]],
+    *,
+    rounds: int,
+    clock: str,
+    units: int = 1,
 ) -> list[Row]:
     """Time the contenders in turn; the first one is the yardstick.
 
     Args:
         case: name of the case.
-        contenders: functions that do the same work, by name.
+        contenders: functions that do the same work, by name; one that returns a number has timed itself (in seconds a
+            unit, by :func:`now`), to leave out its preparations.
         rounds: counted rounds, after one that is not counted.
         clock: "cpu" (the process's processor time: right on shared processors) or "wall"; on a GPU, wall time between
             synchronisations.
@@ -55,12 +61,10 @@ def compare(
     for round_ in range(rounds + 1):
         for name, work in contenders.items():
             gc.collect()
-            _synchronise()
-            start = _now(clock)
-            work()
-            _synchronise()
+            start = now(clock)
+            measured = work()
             if round_:
-                times[name].append((_now(clock) - start) / units)
+                times[name].append((now(clock) - start) / units if measured is None else measured)
     yardstick = next(iter(times.values()))
     rows = []
     for name, values in times.items():
@@ -99,13 +103,11 @@ def write(name: str, rows: list[Row], *, settings: Mapping[str, Any]) -> Path:
     return path
 
 
-def _now(clock: str) -> float:
-    return time.process_time() if clock == "cpu" else time.perf_counter()
-
-
-def _synchronise() -> None:
+def now(clock: str) -> float:
+    """Seconds on the clock, once the device has done what it was told."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
+    return time.process_time() if clock == "cpu" else time.perf_counter()
 
 
 def _middle(values: list[float]) -> tuple[float, tuple[float, float]]:

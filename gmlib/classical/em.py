@@ -13,8 +13,8 @@ from gmlib.distributions import GaussianMixture
 def e_step(mixture: GaussianMixture, x: Float[Tensor, "n d"]) -> Float[Tensor, "n K"]:
     r"""The exact posterior of the component that made each point, its *responsibilities*.
 
-    .. math:: r_{nk} = p(z = k \mid x_n) = \frac{\rho_k\, \mathcal N(x_n; m_k, V_k)}
-              {\sum_j \rho_j\, \mathcal N(x_n; m_j, V_j)}
+    .. math:: r_{nk} = p(z = k \mid x_n) = \frac{\pi_k\, \mathcal N(x_n; m_k, V_k)}
+              {\sum_j \pi_j\, \mathcal N(x_n; m_j, V_j)}
 
     (Dempster et al. 1977; equation "E-step" of chapter 02.) It maximises the bound over q: the gap closes.
 
@@ -48,11 +48,12 @@ def m_step(
 ) -> GaussianMixture:
     r"""The mixture that maximises the expected log joint for given responsibilities: weighted moments.
 
-    .. math:: \rho_k = \frac1N\sum_n c_n r_{nk}, \qquad m_k = \frac{\sum_n c_n r_{nk} x_n}{\sum_n c_n r_{nk}}, \qquad
+    .. math:: \pi_k = \frac1N\sum_n c_n r_{nk}, \qquad m_k = \frac{\sum_n c_n r_{nk} x_n}{\sum_n c_n r_{nk}}, \qquad
               V_k = \frac{\sum_n c_n r_{nk} (x_n - m_k)(x_n - m_k)^\top}{\sum_n c_n r_{nk}}
 
     with counts :math:`c_n` (1 unless the data are a table of classes) and :math:`N = \sum_n c_n`. It maximises the bound
-    over the model's parameters at fixed q, so the likelihood never falls.
+    over the model's parameters at fixed q. When the responsibilities are those of the current model (:func:`e_step`), the
+    bound started at its likelihood, which therefore does not fall.
 
     Args:
         x: data, (n, d).

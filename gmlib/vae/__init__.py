@@ -11,7 +11,7 @@ from gmlib.vae.likelihoods import Bernoulli, DiscretisedLogistic, GaussianLikeli
 from gmlib.vae.linear import LinearVAE, mle_and_elbo_maximiser
 from gmlib.vae.posterior import DiagonalPosterior, standard_normal_log_prob
 from gmlib.vae.quadrature import grid_posterior, log_evidence
-from gmlib.vae.rate import RateSplit, aggregated_posterior, code_distance, estimate_rate_split, split_rate
+from gmlib.vae.rate import RateSplit, aggregated_posterior, code_log_ratio, estimate_rate_split, split_rate
 from gmlib.vae.squared_error import optimal_squared_error_decoder
 from gmlib.vae.vae import VAE
 
@@ -31,7 +31,7 @@ __all__ = [
     "RateSplit",
     "aggregated_posterior",
     "attribute_vector",
-    "code_distance",
+    "code_log_ratio",
     "detached_gradient",
     "elbo",
     "estimate_rate_split",

@@ -9,10 +9,11 @@ from gmlib._checks import check_event, check_tensor
 
 
 class Autoencoder(nn.Module):
-    r"""A code in the middle and squared error at the end, :math:`\mathbb E\lVert x - g(e(x))\rVert^2`.
+    r"""A code in the middle and squared error at the end, :math:`\mathbb E\lVert x -
+    \mathrm{dec}(\mathrm{enc}(x))\rVert^2`.
 
-    (Hinton & Salakhutdinov 2006.) There is no prior on the code, so there is nothing to sample from and no likelihood to
-    report; feeding the decoder normal noise is a category mistake whose result the chapter shows.
+    (Hinton & Salakhutdinov 2006.) There is no prior on the code, so there is nothing to sample from and no likelihood
+    to report; feeding the decoder normal noise is a category mistake whose result the chapter shows.
 
     Args:
         encoder: maps data (batch, d) to codes (batch, k).

@@ -73,7 +73,8 @@ def evidence_decomposition(
     evidence = joint.sum(-1, keepdim=True)
     entropy = -torch.special.xlogy(q, q).sum(-1)
     expected = (q * joint.log()).sum(-1)
-    kl = -entropy - (q * (joint / evidence).log()).sum(-1)
+    # Not from the other terms: the identity is a claim to be checked, not a definition.
+    kl = torch.special.xlogy(q, q / (joint / evidence)).sum(-1)
     return EvidenceDecomposition(expected, entropy, kl, evidence.log().squeeze(-1))
 
 

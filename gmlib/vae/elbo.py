@@ -2,9 +2,10 @@ r"""The evidence lower bound, its terms, and the tighter bound from several samp
 
 Everything here is a function of three log-densities, so that the same code serves every prior, encoder and decoder:
 
-.. math:: \log w = \log p_\theta(x \mid z) + \log p(z) - \log q_\phi(z \mid x), \qquad z \sim q_\phi(z \mid x).
+.. math:: \log \omega = \log p_\theta(x \mid z) + \log p(z) - \log q_\phi(z \mid x), \qquad z \sim q_\phi(z \mid x).
 
-The average of :math:`w` is the evidence :math:`p_\theta(x)`; the average of :math:`\log w` is the ELBO.
+The average of :math:`\omega` is the evidence :math:`p_\theta(x)` (if q covers the posterior); that of
+:math:`\log \omega` is the ELBO.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def elbo(
 
     (Kingma & Welling 2014, equation 3; equation "the bound" of chapter 02.) The KL is *subtracted*: it is a price. Both
     terms are sums over their coordinates; if one were averaged over pixels and the other not, the result would be the
-    bound of a :math:`\beta`-VAE with :math:`\beta = d`.
+    objective of a :math:`\beta`-VAE with :math:`\beta = d`, divided by d.
 
     Args:
         reconstruction: E_q log p(x | z), (\*batch,), in nats.
@@ -122,11 +123,11 @@ def gaussian_kl(
 def importance_weighted_bound(log_weights: Float[Tensor, "samples ..."]) -> Float[Tensor, "*_"]:
     r"""The importance-weighted bound, in nats; one sample gives the ELBO's estimate.
 
-    .. math:: \mathcal L_K = \log \frac1K \sum_{k=1}^K w_k, \qquad
-              \mathrm{ELBO} = \mathbb E \mathcal L_1 \le \mathbb E \mathcal L_2 \le \dots \le \log p_\theta(x)
+    .. math:: \hat{\mathcal L}_K = \log \frac1K \sum_{k=1}^K \omega_k, \qquad
+              \mathrm{ELBO} = \mathbb E \hat{\mathcal L}_1 \le \mathbb E \hat{\mathcal L}_2 \le \dots \le \log p_\theta(x)
 
     (Burda et al. 2016, equation 8 and theorem 1.) The order holds for expectations, not for single draws. Computed with
-    log-sum-exp, and divided by K: a sum without the :math:`-\log K` lies above the evidence.
+    log-sum-exp, and divided by K: without the :math:`-\log K` K equal weights would not give their common value.
 
     Args:
         log_weights: :math:`\log p(x, z_k) - \log q(z_k \mid x)`, samples first, (K, \*batch).

@@ -24,8 +24,8 @@ def pathwise_gradient(
     .. math:: z = \mu + \sigma\varepsilon, \qquad
               \nabla_\mu f(\mu + \sigma \varepsilon) = f'(\mu + \sigma\varepsilon)
 
-    Unbiased for differentiable f (Kingma & Welling 2014, section 2.4; Mohamed et al. 2020, section 5). For
-    :math:`f(z) = z^2` and :math:`\sigma = 1` its variance is 4, whatever :math:`\mu`.
+    Unbiased for absolutely continuous f with integrable derivative (Kingma & Welling 2014, section 2.4; Mohamed et
+    al. 2020, section 5). For :math:`f(z) = z^2` and :math:`\sigma = 1` its variance is 4, whatever :math:`\mu`.
 
     Args:
         f: acts on each entry of a tensor and is differentiable.
@@ -58,8 +58,8 @@ def score_function_gradient(
 
     .. math:: f(z)\, \nabla_\mu \log \mathcal N(z; \mu, \sigma^2) = f(z)\, \frac{\varepsilon}{\sigma}
 
-    Unbiased, and f need not be differentiable (Williams 1992; Mohamed et al. 2020, section 4). For :math:`f(z) = z^2` and
-    :math:`\sigma = 1` its variance is :math:`\mu^4 + 14\mu^2 + 15`.
+    Unbiased for integrable :math:`f(z)\,\varepsilon`, and f need not be differentiable (Williams 1992; Mohamed et al.
+    2020, section 4). For :math:`f(z) = z^2` and :math:`\sigma = 1` its variance is :math:`\mu^4 + 14\mu^2 + 15`.
 
     Args:
         f: acts on each entry of a tensor.
@@ -88,7 +88,9 @@ def detached_gradient(
     r"""The wrong estimate: differentiate f at a draw that is held fixed, forgetting that the draw depends on the mean.
 
     Since f itself does not contain :math:`\mu`, the result is zero at every draw, and so for every f. This is what a
-    stray ``detach()`` or a call of ``sample`` in place of ``rsample`` computes; it is here to be looked at.
+    stray ``detach()`` or a call of ``sample`` in place of ``rsample`` makes of *this* term. Alone it would raise an
+    error; in a VAE the rate keeps the graph alive, and the reconstruction's share of the encoder's gradient is
+    missing unseen.
 
     Args:
         f: acts on each entry of a tensor.

@@ -13,15 +13,15 @@ from gmlib._checks import check_event, check_number
 def lerp(
     a: Float[Tensor, "*batch k"], b: Float[Tensor, "*batch k"], fractions: Float[Tensor, " steps"]
 ) -> Float[Tensor, "steps *batch k"]:
-    r"""The straight path :math:`(1 - \tau) a + \tau b`.
+    r"""The straight path :math:`(1 - \kappa) a + \kappa b`.
 
-    Half-way between two draws from :math:`\mathcal N(0, I_k)` its length is :math:`1/\sqrt2` of a draw's (exactly so
-    for mean squares): in many dimensions it cuts through a region that the prior never visits.
+    Half-way between two draws from :math:`\mathcal N(0, I_k)` its root mean square length is exactly :math:`1/\sqrt2`
+    of a draw's: in many dimensions it cuts through a region that the prior never visits.
 
     Args:
         a: start, (\*batch, k).
         b: end, (\*batch, k).
-        fractions: :math:`\tau`, (steps,).
+        fractions: :math:`\kappa`, (steps,).
 
     Raises:
         ValueError: ``b`` has not the shape of ``a``.
@@ -42,17 +42,18 @@ def slerp(
 ) -> Float[Tensor, "steps *batch k"]:
     r"""The path along the great circle; the length goes from one end's to the other's in a straight line.
 
-    .. math:: \frac{\sin((1-\tau)\omega)}{\sin\omega}\, \hat a + \frac{\sin(\tau\omega)}{\sin\omega}\, \hat b,
-              \qquad \cos\omega = \langle \hat a, \hat b \rangle,
+    .. math:: \frac{\sin((1-\kappa)\vartheta)}{\sin\vartheta}\, \hat a
+              + \frac{\sin(\kappa\vartheta)}{\sin\vartheta}\, \hat b,
+              \qquad \cos\vartheta = \langle \hat a, \hat b \rangle,
 
-    for the normalised ends, times the length :math:`(1-\tau)\lVert a\rVert + \tau\lVert b\rVert` (Shoemake 1985, for unit
-    vectors; White 2016 for latents). Applied to ends of unequal length without normalising, the bare formula does not
-    keep the length in between.
+    for the normalised ends, times the length :math:`(1-\kappa)\lVert a\rVert + \kappa\lVert b\rVert` (Shoemake 1985,
+    for unit vectors; White 2016 for latents). Applied to ends of unequal length without normalising, the bare formula
+    does not keep the length in between.
 
     Args:
         a: start, (\*batch, k), not zero.
         b: end, (\*batch, k), not zero and not opposite to ``a``.
-        fractions: :math:`\tau`, (steps,).
+        fractions: :math:`\kappa`, (steps,).
 
     Raises:
         ValueError: ``b`` has not the shape of ``a``.
@@ -68,15 +69,15 @@ def slerp(
     length_a, length_b = a.norm(dim=-1, keepdim=True), b.norm(dim=-1, keepdim=True)
     ua, ub = a / length_a, b / length_b
     # atan2 keeps its digits for nearly parallel ends, where acos loses half of them.
-    omega = torch.atan2(
+    angle = torch.atan2(
         (ub - (ua * ub).sum(-1, keepdim=True) * ua).norm(dim=-1, keepdim=True),
         (ua * ub).sum(-1, keepdim=True),
     )
     t = fractions.reshape(-1, *[1] * a.dim())
-    # sin(x) / sin(omega) as a ratio of sincs: defined for omega = 0, where the path is the straight one.
-    sinc = torch.sinc(omega / torch.pi)
-    direction = (1 - t) * torch.sinc((1 - t) * omega / torch.pi) / sinc * ua + t * torch.sinc(
-        t * omega / torch.pi
+    # sin(x) / sin(angle) as a ratio of sincs: defined for angle = 0, where the path is the straight one.
+    sinc = torch.sinc(angle / torch.pi)
+    direction = (1 - t) * torch.sinc((1 - t) * angle / torch.pi) / sinc * ua + t * torch.sinc(
+        t * angle / torch.pi
     ) / sinc * ub
     return ((1 - t) * length_a + t * length_b) * direction
 
@@ -84,9 +85,9 @@ def slerp(
 def attribute_vector(z: Float[Tensor, "n k"], has: Bool[Tensor, " n"]) -> Float[Tensor, " k"]:
     r"""The mean code with an attribute minus the mean code without, :math:`\bar z^+ - \bar z^-`.
 
-    Adding multiples of it to a code moves the attribute, and everything that goes along with it in the data: in a linear
-    model with two equally common attributes of correlation :math:`\rho`, one's vector moves the other by the factor
-    :math:`\rho`.
+    Adding multiples of it to a code moves the attribute, and everything that goes along with it in the data: in a
+    linear model with two equally common attributes of correlation :math:`\rho`, one's vector moves the other by the
+    factor :math:`\rho`.
 
     Args:
         z: codes, (n, k).

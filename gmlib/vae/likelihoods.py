@@ -1,7 +1,7 @@
 r"""Decoder likelihoods :math:`p_\theta(x \mid z)`: what a decoder's numbers mean.
 
-A decoder returns ``params`` of shape (\*batch, num_params, d): ``num_params`` numbers for each of the d coordinates of x.
-A likelihood turns them into a log-probability, a mean and samples. Given z the coordinates are independent, so
+A decoder returns ``params`` of shape (\*batch, num_params, d): ``num_params`` numbers for each of the d coordinates
+of x. A likelihood turns them into a log-probability, a mean and samples. Given z the coordinates are independent, so
 log-probabilities add over d. All values are in nats.
 
 ========================  ===========================  ===============================
@@ -175,13 +175,13 @@ class DiscretisedLogistic(Likelihood):
                 1 - S\big((k - \tfrac12 - m)/c\big) & k = L - 1
               \end{cases}
 
-    so the outer cells take the tails and the L probabilities sum to one (Salimans et al. 2017, PixelCNN++, section 2.1).
-    Unlike a table of L free logits a pixel, it knows that 7 lies between 6 and 8, which is what a thousand training
-    images are too few to teach. For :math:`u, l` the two arguments, the inner case is computed as
+    so the outer cells take the tails and the L probabilities sum to one (Salimans et al. 2017, PixelCNN++, section
+    2.1). Unlike a table of L free logits a pixel, it knows that 7 lies between 6 and 8, which is what a thousand
+    training images are too few to teach. For :math:`u, l` the two arguments, the inner case is computed as
     :math:`\log S(u) + \log S(-l) + \log(1 - e^{l - u})`, which loses no digits in the tails.
 
-    The decoder gives, for each pixel, K mixture logits, K locations (in units where the levels run from -1 to 1) and K
-    log-scales (in the same units).
+    Log-scales are clamped to :math:`[-4, \log 4L]` (of c in levels). The decoder gives, for each pixel, K mixture
+    logits, K locations (in units where the levels run from -1 to 1) and K log-scales (in the same units).
 
     Args:
         levels: the number of levels L, at least 2.
@@ -210,8 +210,7 @@ class DiscretisedLogistic(Likelihood):
         """Log-weights, locations and log-scales, the last two in levels; each (*batch, K, d)."""
         logits, location, log_scale = params.chunk(3, dim=-2)
         half = (self.levels - 1) / 2
-        # A scale below a fiftieth of a level is a point mass already, and above the whole range it is uniform:
-        # beyond that float32 has nothing to say.
+        # Below a fiftieth of a level it is a point mass; at four times the range the two outer cells have nearly all.
         log_scale = (log_scale + math.log(half)).clamp(-4.0, math.log(4.0 * self.levels))
         return logits.log_softmax(-2), half * (1 + location), log_scale
 

@@ -19,16 +19,18 @@ from gmlib.vae.posterior import DiagonalPosterior
 class LinearVAE(nn.Module):
     r"""A VAE whose encoder and decoder are affine; its optimum is probabilistic PCA.
 
-    Decoder :math:`\mathcal N(Wz + b, \sigma^2 I)`, encoder :math:`\mathcal N(V(x - c), \operatorname{diag} s^2)`. The bound
-    needs no sampling, the evidence is :math:`\mathcal N(x; b, WW^\top + \sigma^2 I)`, and the bound's best value equals
-    the best log-likelihood (Tipping & Bishop 1999, section 3.2; Lucas et al. 2019, section 4): at the optimum
+    Decoder :math:`\mathcal N(Wz + b, \sigma^2 I)`, encoder :math:`\mathcal N(A(x - c), \operatorname{diag} v)`. The
+    bound needs no sampling, the evidence is :math:`\mathcal N(x; b, WW^\top + \sigma^2 I)`, and the bound's best
+    value equals the best log-likelihood (Tipping & Bishop 1999, section 3.2; Lucas et al. 2019, section 4): at the
+    optimum
 
-    .. math:: W = U_k (\Lambda_k - \sigma^2 I)^{1/2}, \qquad \sigma^2 = \frac1{d-k}\sum_{i>k} \lambda_i, \qquad
-              s_j^2 = \sigma^2 / \lambda_j
+    .. math:: W = U_k \operatorname{diag}(\lambda_j - \sigma^2)^{1/2}, \qquad \sigma^2 = \frac1{d-k}\sum_{i>k} \lambda_i,
+              \qquad v_j = \sigma^2 / \lambda_j
 
     with the eigenvalues :math:`\lambda_1 \ge \lambda_2 \ge \dots` and eigenvectors :math:`U` of the data's covariance
     (divisor N). The posterior precision :math:`(W^\top W + \sigma^2 I)/\sigma^2` is then diagonal, so that a diagonal
-    encoder loses nothing.
+    encoder loses nothing. (The likelihood does not change when W is multiplied by a rotation from the right; the
+    diagonal bound does, and picks the basis given here, up to signs and order.)
 
     Args:
         d: dimension of the data.
@@ -109,7 +111,7 @@ class LinearVAE(nn.Module):
         r"""The bound in closed form, in nats.
 
         .. math:: \mathbb E_q \log p(x \mid z) = -\tfrac{1}{2\sigma^2}\Big(\lVert x - b - W\mu\rVert^2
-                  + \sum_j s_j^2 \lVert W_{:,j}\rVert^2\Big) - \tfrac d2 \log 2\pi\sigma^2
+                  + \sum_j v_j \lVert W_{:,j}\rVert^2\Big) - \tfrac d2 \log 2\pi\sigma^2
 
         Args:
             x: data, (batch, d).
@@ -145,9 +147,9 @@ class LinearVAE(nn.Module):
 def mle_and_elbo_maximiser(variance: float) -> tuple[float, float]:
     r"""A model of one number, :math:`x = \theta(z_1 + z_2) + \varepsilon`, whose two estimates differ.
 
-    With :math:`z \sim \mathcal N(0, I_2)`, :math:`\varepsilon \sim \mathcal N(0, 1)` and data of mean 0 and variance v, the
-    likelihood is largest at :math:`\theta^2 = (v - 1)/2`. The exact posterior correlates the two latents; the best
-    *diagonal* q leaves the gap :math:`\tfrac12[2\log(1+\theta^2) - \log(1+2\theta^2)]`, which grows with
+    With :math:`z \sim \mathcal N(0, I_2)`, :math:`\varepsilon \sim \mathcal N(0, 1)` and data of mean 0 and variance
+    v, the likelihood is largest at :math:`\theta^2 = (v - 1)/2`. The exact posterior correlates the two latents; the
+    best *diagonal* q leaves the gap :math:`\tfrac12[2\log(1+\theta^2) - \log(1+2\theta^2)]`, which grows with
     :math:`\theta`, and so the bound's maximiser is pulled towards 0. With :math:`u = \theta^2` the average bound is
     :math:`-\tfrac{v}{2(1+2u)} - \log(1+u)` up to a constant, and its maximiser solves :math:`v\,(1+u) = (1+2u)^2`.
 

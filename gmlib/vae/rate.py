@@ -118,10 +118,12 @@ def estimate_rate_split(q: DiagonalPosterior, noise: Float[Tensor, "samples n k"
     return RateSplit(rate, information, rate - information)
 
 
-def code_distance(q: DiagonalPosterior, *, samples: Float[Tensor, "m k"]) -> Float[Tensor, " m"]:
+def code_log_ratio(q: DiagonalPosterior, *, samples: Float[Tensor, "m k"]) -> Float[Tensor, " m"]:
     r"""How much likelier each latent is as a code than as a prior draw, :math:`\log q(z) - \log p(z)`, in nats.
 
-    Prior draws where this is very negative are holes: places that the decoder has never been asked about.
+    Very negative at draws from the prior: no code lies near. That need not be a fault of the encoder: N codes of finite
+    width leave gaps in many dimensions even when the codes of the whole population fill the prior. Compare with a control
+    that does, and use codes of held-out data (a point's own law is one of the N).
 
     Args:
         q: the encoder's laws of all N data points, (n, k).
@@ -132,9 +134,9 @@ def code_distance(q: DiagonalPosterior, *, samples: Float[Tensor, "m k"]) -> Flo
 
     Example:
         >>> import torch
-        >>> from gmlib.vae import DiagonalPosterior, code_distance
+        >>> from gmlib.vae import DiagonalPosterior, code_log_ratio
         >>> q = DiagonalPosterior(torch.zeros(1, 2), torch.zeros(1, 2))  # the codes are the prior
-        >>> code_distance(q, samples=torch.ones(1, 2)).abs().item() < 1e-6
+        >>> code_log_ratio(q, samples=torch.ones(1, 2)).abs().item() < 1e-6
         True
     """
     check_event("samples", samples, tuple(q.mean.shape[-1:]))

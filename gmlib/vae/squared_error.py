@@ -14,11 +14,10 @@ def optimal_squared_error_decoder(
 ) -> Float[Tensor, "m d"]:
     r"""The best decoder for squared error, given the encoder and the data.
 
-    .. math:: d^\star(z) = \mathbb E_{q(x \mid z)}[x] = \frac{\sum_n q(z \mid x_n)\, x_n}{\sum_n q(z \mid x_n)}
+    .. math:: \mu^\star(z) = \mathbb E_{q(x \mid z)}[x] = \frac{\sum_n q(z \mid x_n)\, x_n}{\sum_n q(z \mid x_n)}
 
-    (Murphy 2023, section 21.3.1, for any encoder.) It minimises
-    :math:`\sum_n \mathbb E_{q(z \mid x_n)} \lVert x_n - d(z) \rVert^2` over *all* functions d: two images that share a code
-    come out as their average.
+    (Murphy 2023, section 21.3.1, for any encoder.) It minimises :math:`\sum_n \mathbb E_{q(z \mid x_n)} \lVert x_n -
+    \mu(z) \rVert^2` over *all* functions :math:`\mu`: two images that share a code come out as their average.
 
     Args:
         z: where to decode, (m, k).

@@ -72,6 +72,7 @@ def test_elbo(seed: int, size: int) -> None:
     parts = evidence_decomposition(joint, q)
     total = parts.expected_log_joint + parts.entropy + parts.kl
     assert torch.allclose(total, parts.log_evidence, atol=1e-14, rtol=0)
+    assert torch.allclose(parts.entropy, torch.distributions.Categorical(q).entropy(), atol=1e-13)
     assert bool((parts.kl >= 0).all())
     # The maximiser is the posterior: its bound touches the evidence, and every other q lies below.
     posterior = joint / joint.sum(-1, keepdim=True)

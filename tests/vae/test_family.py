@@ -15,7 +15,7 @@ from gmlib.vae import (
     LinearVAE,
     aggregated_posterior,
     attribute_vector,
-    code_distance,
+    code_log_ratio,
     estimate_rate_split,
     four_faces,
     grid_posterior,
@@ -336,6 +336,11 @@ def test_latent_interpolation() -> None:
     steps = (path[1:] * path[:-1]).sum(-1).clamp(-1, 1).acos()
     assert torch.allclose(steps, steps[:1].expand_as(steps), atol=1e-7)
     assert torch.allclose(slerp(ua, ua, half)[0], ua, atol=1e-12)  # equal ends: no division by zero
+    # Between raw draws the middle has length (|a| + |b|) / 2: mean square 1/2 + (E|a|)^2 / 2k of a draw's.
+    mean_length = math.exp(math.lgamma(32.5) - math.lgamma(32)) * math.sqrt(2)
+    squares = slerp(a, b, half)[0].square().sum(-1) / 64
+    expected = 0.5 + mean_length**2 / 128
+    assert abs(squares.mean() - expected) < 4 * squares.std() / math.sqrt(4000)
 
 
 def test_latent_arithmetic() -> None:
@@ -372,9 +377,9 @@ def test_linear_probe() -> None:
     assert linear_probe(x, shuffled, x_test, test.labels) < 0.25
 
 
-def test_code_distance_finds_holes() -> None:
+def test_code_log_ratio_finds_holes() -> None:
     q = DiagonalPosterior(torch.tensor([[-2.0], [2.0]], dtype=F64), torch.full((2, 1), -1.5, dtype=F64))
-    hole, code = code_distance(q, samples=torch.tensor([[0.0], [2.0]], dtype=F64))
+    hole, code = code_log_ratio(q, samples=torch.tensor([[0.0], [2.0]], dtype=F64))
     assert hole < -10 < 0 < code
 
 
@@ -389,7 +394,7 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match="noise"):
         estimate_rate_split(q, torch.zeros(4, 3, 3))
     with pytest.raises(ValueError, match="samples"):
-        code_distance(q, samples=torch.zeros(4, 3))
+        code_log_ratio(q, samples=torch.zeros(4, 3))
     with pytest.raises(ValueError, match="noise"):
         FullPosterior(torch.zeros(2), torch.zeros(2), torch.zeros(2, 2)).rsample(torch.zeros(3))
     with pytest.raises(ValueError, match="x must end"):
