@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from gmbook.house import BUILD, ROOT
@@ -48,14 +49,15 @@ def install() -> None:
     Raises:
         BundleError: npm failed, for example without a network.
     """
-    lock = (SOURCE / "package-lock.json").read_bytes()
+    # Without scripts: nothing that is downloaded runs here but esbuild, and esbuild's start stays one that Node can run.
+    command = [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    lock = (SOURCE / "package-lock.json").read_bytes() + " ".join(command[-4:]).encode()
     stamp, digest = NODE / "installed", hashlib.sha256(lock).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return
     NODE.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(SOURCE / name, NODE / name)
-    command = [*npm(), "ci", "--no-audit", "--no-fund", "--loglevel=error"]
     result = subprocess.run(command, cwd=NODE, capture_output=True, text=True, check=False)
     if result.returncode:
         raise BundleError(f"npm ci failed:\n{(result.stdout + result.stderr)[-2000:]}")
@@ -71,7 +73,7 @@ def bundle(folder: Path) -> list[Path]:
     install()
     table = NODE / "inputs.json"
     command = [
-        str(NODE / "node_modules" / ".bin" / "esbuild"),
+        *(*node(), str(NODE / "node_modules" / "esbuild" / "bin" / "esbuild")),
         *(path.relative_to(SOURCE).as_posix() for path in sorted((SOURCE / "widgets").glob("*.js"))),
         *("--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8", "--log-level=warning"),
         *("--loader:.css=text", f"--banner:js={BANNER}", f"--metafile={table}", f"--outdir={folder}"),
@@ -92,12 +94,15 @@ def bundle(folder: Path) -> list[Path]:
 
 def main() -> int:
     """Bundle anew; 1 when that is not possible."""
-    STATIC.mkdir(exist_ok=True)
-    for old in STATIC.iterdir():
-        old.unlink()
     try:
-        for path in bundle(STATIC):
-            print(f"  {path.relative_to(ROOT)}: {path.stat().st_size / 1024:.0f} kB")
+        with tempfile.TemporaryDirectory() as folder:
+            fresh = bundle(Path(folder))
+            STATIC.mkdir(exist_ok=True)
+            for old in STATIC.iterdir():
+                old.unlink()
+            for path in fresh:
+                shutil.copyfile(path, STATIC / path.name)
+                print(f"  {path.name}: {path.stat().st_size / 1024:.0f} kB")
     except BundleError as error:
         print(error)
         return 1

@@ -3,7 +3,7 @@ function Pn(n,t,{trait:e,label:r,low:i,high:o,step:a=.01,scale:u="linear",format
   --gm-w-ink: #1c2128; --gm-w-faint: #57606a; --gm-w-grid: #d8dee4; --gm-w-paper: #ffffff; --gm-w-panel: #f5f7f9;
   --gm-w-blue: #0072b2; --gm-w-red: #d55e00; --gm-w-green: #009e73; --gm-w-pink: #cc79a7; --gm-w-orange: #e69f00;
   --gm-w-sky: #56b4e9; --gm-w-accent: #0b5c94; --gm-w-edge: #7a848e;
-  container-type: inline-size; position: relative; box-sizing: border-box; max-width: 52rem; margin: 0.4rem 0; padding: 0.9rem 1rem 1rem;
+  container-type: inline-size; position: relative; overflow: clip; box-sizing: border-box; max-width: 52rem; margin: 0.4rem 0; padding: 0.9rem 1rem 1rem;
   color: var(--gm-w-ink); background: var(--gm-w-paper); border: 1px solid var(--gm-w-grid); border-radius: 10px;
   font: 400 0.875rem/1.4 var(--gm-ui, system-ui, -apple-system, "Segoe UI", sans-serif); font-variant-numeric: tabular-nums;
   color-scheme: light; text-align: left;
