@@ -11,6 +11,7 @@ import pytest
 from gmbook import house, plain
 from gmbook.fences import Directive, PlainError, parse
 from gmbook.labels import Label, count
+from gmbook.widgets import VIEW
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -111,6 +112,19 @@ def test_figures_keep_their_drawing_and_number() -> None:
     drawing, caption = result.cells[-1].outputs
     assert drawing.data == {"image/svg+xml": "<svg/>", "text/plain": "It is 1."}
     assert caption.data["text/markdown"] == "**Figure 2.1.** The gap."
+
+
+def test_a_widget_gives_way_to_a_line_that_says_where_it_lives() -> None:
+    shown = new_output("display_data", {VIEW: {"model_id": "1"}, "text/plain": "PosteriorTug(mean=0.9)"})
+    notebook = new_notebook(
+        cells=[new_markdown_cell("# T"), new_code_cell("PosteriorTug()", outputs=[shown])]
+    )
+    counted, trees = count("chapters/02_test", notebook)
+    result = plain.plain(house.ROOT / "chapters" / "02_test.ipynb", {}, counted, trees, notebook)
+    (output,) = result.cells[-1].outputs
+    assert output.data["text/plain"] == "PosteriorTug(mean=0.9)"
+    assert f"{house.address('Documentation')}/chapters/02_test.html" in output.data["text/markdown"]
+    assert set(output.data) == {"text/plain", "text/markdown"}
 
 
 def test_citations_name_authors_and_year_and_the_works_are_listed() -> None:

@@ -74,7 +74,7 @@ export class View {
     this.signal.addEventListener("abort", () => this.model.off(event, act));
   }
 
-  // What draws the picture; called before a frame is shown, whenever something changed.
+  // What draws the picture; called before a frame is shown, whenever something changed. False: there is nothing to draw yet.
   draw(paint) {
     this.painters.push(paint);
     this.on("change", () => this.redraw());
@@ -99,8 +99,8 @@ export class View {
         this.colours ??= colours(this.root);
         const moving = this.steps && !this.still.matches;
         if (moving) this.steps();
-        for (const paint of this.painters) paint();
-        if (this.painters.length) this.root.dataset.ready = "true";
+        const drawn = this.painters.map((paint) => paint() !== false);
+        if (drawn.length && drawn.every(Boolean)) this.root.dataset.ready = "true";
         if (moving && this.steps) this.redraw();
       });
     });

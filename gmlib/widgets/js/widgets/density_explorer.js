@@ -64,7 +64,7 @@ class Explorer {
     });
     view.still.addEventListener("change", () => this.calm(), { signal: view.signal });
     view.listen(parts.play, "click", () => this.calm());
-    view.draw(() => this.law && this.paint());
+    view.draw(() => (this.law ? this.paint() : false));
   }
 
   // Motion was asked for, but not by those who asked for less of it.
