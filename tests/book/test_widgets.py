@@ -185,6 +185,18 @@ def test_a_finger_drags_the_mean(browser: Any, site: str) -> None:
         assert tab.evaluate("document.documentElement.scrollWidth") <= 375
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_of_a_widget_is_cut_off_on_a_phone(browser: Any, site: str, page: str) -> None:
+    with opened(browser, site, page, viewport={"width": 375, "height": 800}) as tab:
+        cut = tab.evaluate(
+            "() => [...document.querySelectorAll('.gm-widget')].flatMap((w) => [...w.querySelectorAll('*')]"
+            ".filter((e) => e.className !== 'gm-w-live' && !e.hidden"
+            " && e.getBoundingClientRect().right > w.getBoundingClientRect().right - 4)"
+            ".map((e) => `${w.dataset.widget}: ${e.tagName} ${e.className} ${e.textContent.slice(0, 20)}`))"
+        )
+        assert cut == []
+
+
 def test_the_buttons_go_to_the_best_laws(browser: Any, site: str) -> None:
     with opened(browser, site) as tab:
         tug = widget(tab, "posterior-tug")
