@@ -14,7 +14,9 @@ def check_tensor(name: str, value: Any, *, floating: bool = True) -> None:
     if not isinstance(value, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
     if floating and not value.is_floating_point():
-        raise TypeError(f"{name} must have a floating dtype, got {value.dtype}; convert it with {name}.float()")
+        raise TypeError(
+            f"{name} must have a floating dtype, got {value.dtype}; convert it with {name}.float()"
+        )
 
 
 def check_event(name: str, value: Any, event_shape: tuple[int, ...]) -> None:
@@ -22,7 +24,9 @@ def check_event(name: str, value: Any, event_shape: tuple[int, ...]) -> None:
     check_tensor(name, value)
     n = len(event_shape)
     if value.dim() < n or tuple(value.shape[value.dim() - n :]) != tuple(event_shape):
-        raise ValueError(f"{name} must end in the event shape {tuple(event_shape)}, got shape {tuple(value.shape)}")
+        raise ValueError(
+            f"{name} must end in the event shape {tuple(event_shape)}, got shape {tuple(value.shape)}"
+        )
 
 
 def check_finite(name: str, value: Tensor) -> None:

@@ -50,7 +50,7 @@ function `f` acts on each entry of a tensor; use autograd for its derivative.
     stub="""
 def pathwise(f, mean, std, noise):
     # f: differentiable; mean, std: numbers; noise: (n,). Returns (2, n):
-    # estimates of d/dmean and " "d/dstd of E f(z).
+    # estimates of d/dmean and d/dstd of E f(z).
     ...
 """,
     reference="""
@@ -100,7 +100,7 @@ def pathwise(f, mean, std, noise):
     ),
     hints=(
         r"Take $f(z) = z^2$ and $q = \mathcal N(\mu, 1)$. What is $\mathbb E f$, what is its "
-        r"derivative, and what does the average $\frac1n\sum_i z_i^2$ with fixed"
+        r"derivative, and what does the average $\frac1n\sum_i z_i^2$ with fixed "
         r"numbers $z_i$ say about $\mu$?",
         r"Write the draw as a function of the parameters and of noise that does not depend on them. "
         r"Then the derivative may go inside the expectation.",

@@ -152,7 +152,7 @@ remain), in this order.
     stub="""
 def split_gap(precision, exact_mean, mean, std):
     # precision: (k, k); exact_mean, mean, std: (k,). Returns a tensor of
-    # two numbers: amortisation " "gap, family's gap.
+    # two numbers: amortisation gap, family's gap.
     ...
 """,
     reference="""
