@@ -16,7 +16,7 @@ def e_step(mixture: GaussianMixture, x: Float[Tensor, "n d"]) -> Float[Tensor, "
     .. math:: r_{nk} = p(z = k \mid x_n) = \frac{\pi_k\, \mathcal N(x_n; m_k, V_k)}
               {\sum_j \pi_j\, \mathcal N(x_n; m_j, V_j)}
 
-    (Dempster et al. 1977; equation "E-step" of chapter 02.) It maximises the bound over q: the gap closes.
+    (:eq:`eq-02-e-step` in the book; Dempster et al. 1977.) It maximises the bound over q: the gap closes.
 
     Args:
         mixture: the current model, with event dimension d.
@@ -51,9 +51,9 @@ def m_step(
     .. math:: \pi_k = \frac1N\sum_n c_n r_{nk}, \qquad m_k = \frac{\sum_n c_n r_{nk} x_n}{\sum_n c_n r_{nk}}, \qquad
               V_k = \frac{\sum_n c_n r_{nk} (x_n - m_k)(x_n - m_k)^\top}{\sum_n c_n r_{nk}}
 
-    with counts :math:`c_n` (1 unless the data are a table of classes) and :math:`N = \sum_n c_n`. It maximises the bound
-    over the model's parameters at fixed q. When the responsibilities are those of the current model (:func:`e_step`), the
-    bound started at its likelihood, which therefore does not fall.
+    with counts :math:`c_n` (1 unless the data are a table of classes) and :math:`N = \sum_n c_n`. It maximises the
+    bound over the model's parameters at fixed q. When the responsibilities are those of the current model
+    (:func:`e_step`), the bound started at its likelihood, which therefore does not fall.
 
     Args:
         x: data, (n, d).

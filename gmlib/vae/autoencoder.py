@@ -50,7 +50,7 @@ class Autoencoder(nn.Module):
     ) -> Float[Tensor, " batch"]:
         r"""Return the squared error between ``x`` and the reconstruction of its corrupted copy.
 
-        The minimiser over all functions is :math:`\mathbb E[x \mid \tilde x]`. For
+        The minimiser over all functions (:eq:`eq-02b-tweedie` in the book) is :math:`\mathbb E[x \mid \tilde x]`. For
         :math:`\tilde x = x + \sigma\varepsilon` its residual is the score of the noised law,
         :math:`\mathbb E[x \mid \tilde x] - \tilde x = \sigma^2 \nabla \log p_\sigma(\tilde x)` (Vincent 2011; Alain &
         Bengio 2014); for pixels set to zero it is inpainting.

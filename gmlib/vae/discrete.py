@@ -1,7 +1,7 @@
 r"""The bound on finite alphabets, where every term is a sum and every identity can be held to the last digit.
 
-The laws are tables of probabilities. A joint law of one observed x with a latent z is a vector of :math:`p(x, z)` over z;
-a family over all x is a matrix with one row for each x.
+The laws are tables of probabilities. A joint law of one observed x with a latent z is a vector of :math:`p(x, z)`
+over z; a family over all x is a matrix with one row for each x.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class EvidenceDecomposition:
 def evidence_decomposition(
     joint: Float[Tensor, "*batch z"], q: Float[Tensor, "*#batch z"]
 ) -> EvidenceDecomposition:
-    r"""Split the log-evidence into expected log joint, entropy and gap, for a latent variable with finitely many values.
+    r"""Split the log-evidence into expected log joint, entropy and gap, for a latent variable with finitely many
+    values.
 
     .. math:: \log p(x) = \mathbb E_q \log p(x, z) + H(q) + \mathrm{KL}\big(q \,\|\, p(z \mid x)\big)
 
@@ -125,15 +126,14 @@ def four_faces(
     With :math:`q(x, z) = p_{\text{data}}(x)\, q(z \mid x)` and :math:`p(x, z) = p(z)\, p(x \mid z)`:
 
     .. math::
-        -\overline{\mathrm{ELBO}}
-        &= \mathbb E_{q(x,z)}[-\log p(x \mid z)] + \mathbb E_{p_{\text{data}}} \mathrm{KL}\big(q(z \mid x) \| p(z)\big) \\
-        &= \mathrm{KL}\big(q(x, z) \| p(x, z)\big) + H(p_{\text{data}}) \\
+        -\overline{\mathrm{ELBO}} &= \mathbb E_{q(x,z)}[-\log p(x \mid z)] + \mathbb E_{p_{\text{data}}}
+        \mathrm{KL}\big(q(z \mid x) \| p(z)\big) \\ &= \mathrm{KL}\big(q(x, z) \| p(x, z)\big) + H(p_{\text{data}}) \\
         &= \mathrm{KL}\big(p_{\text{data}} \| p\big)
            + \mathbb E_{p_{\text{data}}} \mathrm{KL}\big(q(z \mid x) \| p(z \mid x)\big) + H(p_{\text{data}}) \\
         &= \mathrm{KL}\big(q(z) \| p(z)\big)
            + \mathbb E_{q(z)} \mathrm{KL}\big(q(x \mid z) \| p(x \mid z)\big) + H(p_{\text{data}})
 
-    (Murphy 2023, section 21.2.4; Hoffman & Johnson 2016.)
+    (:eq:`eq-02-faces` in the book; Hoffman & Johnson 2016.)
 
     Args:
         data: :math:`p_{\text{data}}(x)`, (x,), positive.

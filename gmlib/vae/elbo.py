@@ -53,7 +53,7 @@ def elbo(
 ) -> ELBO:
     r"""Join the two terms of the bound, :math:`\mathbb E_q \log p(x \mid z) - \mathrm{KL}(q \,\|\, p(z))`.
 
-    (Kingma & Welling 2014, equation 3; equation "the bound" of chapter 02.) The KL is *subtracted*: it is a price. Both
+    (:eq:`eq-02-bound` in the book; Kingma & Welling 2014, equation 3.) The KL is *subtracted*: it is a price. Both
     terms are sums over their coordinates; if one were averaged over pixels and the other not, the result would be the
     objective of a :math:`\beta`-VAE with :math:`\beta = d`, divided by d.
 
@@ -92,7 +92,8 @@ def gaussian_kl(
     .. math:: \mathrm{KL}\big(\mathcal N(\mu, \operatorname{diag}\sigma^2) \,\|\, \mathcal N(0, I)\big)
               = \tfrac12 \sum_j \big(\mu_j^2 + \sigma_j^2 - 1 - 2\log\sigma_j\big)
 
-    (Kingma & Welling 2014, appendix B.) Zero if and only if :math:`\mu = 0` and :math:`\sigma = 1`.
+    (:eq:`eq-02-gaussian-kl` in the book; Kingma & Welling 2014, appendix B.) Zero if and only if :math:`\mu = 0` and
+    :math:`\sigma = 1`.
 
     Args:
         mean: :math:`\mu`, (\*batch, k).
@@ -124,10 +125,12 @@ def importance_weighted_bound(log_weights: Float[Tensor, "samples ..."]) -> Floa
     r"""The importance-weighted bound, in nats; one sample gives the ELBO's estimate.
 
     .. math:: \hat{\mathcal L}_K = \log \frac1K \sum_{k=1}^K \omega_k, \qquad
-              \mathrm{ELBO} = \mathbb E \hat{\mathcal L}_1 \le \mathbb E \hat{\mathcal L}_2 \le \dots \le \log p_\theta(x)
+              \mathrm{ELBO} = \mathbb E \hat{\mathcal L}_1 \le \mathbb E \hat{\mathcal L}_2 \le \dots \le \log
+              p_\theta(x)
 
-    (Burda et al. 2016, equation 8 and theorem 1.) The order holds for expectations, not for single draws. Computed with
-    log-sum-exp, and divided by K: without the :math:`-\log K` K equal weights would not give their common value.
+    (:eq:`eq-02-iwae` in the book; Burda et al. 2016, equation 8 and theorem 1.) The order holds for expectations, not
+    for single draws. Computed with log-sum-exp, and divided by K: without the :math:`-\log K` K equal weights would
+    not give their common value.
 
     Args:
         log_weights: :math:`\log p(x, z_k) - \log q(z_k \mid x)`, samples first, (K, \*batch).
@@ -165,8 +168,8 @@ def single_sample_elbo(
               + \lVert z\rVert^2 - \sum_j \tfrac{(z_j - \mu_j)^2}{\sigma_j^2} - \sum_j \log\sigma_j^2\Big]
               - \tfrac d2\log 2\pi
 
-    Textbooks often leave out the last constant; the bracket alone is no log-density. The :math:`2\pi` of prior and
-    encoder cancel.
+    :eq:`eq-02b-single` in the book. Textbooks often leave out the last constant; the bracket alone is no log-density.
+    The :math:`2\pi` of prior and encoder cancel.
 
     Args:
         x: data, (\*batch, d).

@@ -20,7 +20,7 @@ class FullPosterior:
 
     The mask keeps the *strictly* lower triangle of A, so that the diagonal of L is :math:`\sigma` alone and
     :math:`\log\det L = \sum_j \log\sigma_j`. A draw's own log-density then needs no solve. With the upper triangle,
-    or with A's own diagonal left in, it is not (Murphy 2023, section 21.2.2; Kingma & Welling 2019, section 2.5.1).
+    or with A's own diagonal left in, it is not (Kingma & Welling 2019, section 2.5.1).
 
     Attributes:
         mean: :math:`\mu`, (\*batch, k).

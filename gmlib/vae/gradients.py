@@ -24,8 +24,9 @@ def pathwise_gradient(
     .. math:: z = \mu + \sigma\varepsilon, \qquad
               \nabla_\mu f(\mu + \sigma \varepsilon) = f'(\mu + \sigma\varepsilon)
 
-    Unbiased for absolutely continuous f with integrable derivative (Kingma & Welling 2014, section 2.4; Mohamed et
-    al. 2020, section 5). For :math:`f(z) = z^2` and :math:`\sigma = 1` its variance is 4, whatever :math:`\mu`.
+    :eq:`eq-02-pathwise` in the book. Unbiased for absolutely continuous f with integrable derivative (Kingma &
+    Welling 2014, section 2.4; Mohamed et al. 2020, section 5). For :math:`f(z) = z^2` and :math:`\sigma = 1` its
+    variance is 4, whatever :math:`\mu`.
 
     Args:
         f: acts on each entry of a tensor and is differentiable.
@@ -58,8 +59,9 @@ def score_function_gradient(
 
     .. math:: f(z)\, \nabla_\mu \log \mathcal N(z; \mu, \sigma^2) = f(z)\, \frac{\varepsilon}{\sigma}
 
-    Unbiased for integrable :math:`f(z)\,\varepsilon`, and f need not be differentiable (Williams 1992; Mohamed et al.
-    2020, section 4). For :math:`f(z) = z^2` and :math:`\sigma = 1` its variance is :math:`\mu^4 + 14\mu^2 + 15`.
+    :eq:`eq-02-score-function` in the book. Unbiased for integrable :math:`f(z)\,\varepsilon`, and f need not be
+    differentiable (Williams 1992; Mohamed et al. 2020, section 4). For :math:`f(z) = z^2` and :math:`\sigma = 1` its
+    variance is :math:`\mu^4 + 14\mu^2 + 15`.
 
     Args:
         f: acts on each entry of a tensor.

@@ -15,7 +15,9 @@ from gmlib.vae.elbo import gaussian_kl
 
 @dataclass(frozen=True)
 class DiagonalPosterior:
-    r"""A diagonal normal law for each data point, :math:`q(z \mid x) = \mathcal N(\mu(x), \operatorname{diag}\sigma(x)^2)`.
+    r"""A diagonal normal law for each data point.
+
+    .. math:: q(z \mid x) = \mathcal N\big(\mu(x), \operatorname{diag}\sigma(x)^2\big)
 
     Noise is an argument, never drawn inside, so that two bounds can share it and a compiled step stays pure.
 

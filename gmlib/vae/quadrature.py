@@ -18,6 +18,8 @@ def log_evidence(
 ) -> Float[Tensor, "*batch"]:
     r"""Integrate out a one-dimensional latent, :math:`\log p(x) = \log \int p(x \mid z)\, p(z)\, dz`.
 
+    :eq:`eq-02-evidence` in the book.
+
     Args:
         log_joint: :math:`\log p(x, z)` in nats on the grid, (\*batch, grid).
         z: the grid, increasing, at least 3 points; it must cover the integrand.
@@ -32,7 +34,7 @@ def log_evidence(
         >>> import math, torch
         >>> from gmlib.vae import log_evidence
         >>> z = torch.linspace(-12, 12, 401, dtype=torch.float64)
-        >>> log_joint = -0.5 * z**2 - 0.5 * (1.3 - z) ** 2 - math.log(2 * math.pi)  # z ~ N(0,1), x | z ~ N(z,1), x = 1.3
+        >>> log_joint = -0.5 * z**2 - 0.5 * (1.3 - z) ** 2 - math.log(2 * math.pi)  # x | z ~ N(z, 1), x = 1.3
         >>> round(log_evidence(log_joint, z).item(), 7)
         -1.6880121
     """

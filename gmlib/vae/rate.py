@@ -94,7 +94,8 @@ def estimate_rate_split(q: DiagonalPosterior, noise: Float[Tensor, "samples n k"
     .. math:: I_q(x; z) = \frac1N \sum_n \mathbb E_{q(z \mid x_n)}\Big[\log q(z \mid x_n)
               - \log \frac1N \sum_m q(z \mid x_m)\Big] \le \log N
 
-    The inner sum runs over *all* data points; over a minibatch of B it would be capped at :math:`\log B`.
+    The split is :eq:`eq-02b-rate` in the book. The inner sum runs over *all* data points; over a minibatch of B it
+    would be capped at :math:`\log B`.
 
     Args:
         q: the encoder's laws of all N data points, (n, k).
@@ -121,9 +122,9 @@ def estimate_rate_split(q: DiagonalPosterior, noise: Float[Tensor, "samples n k"
 def code_log_ratio(q: DiagonalPosterior, *, samples: Float[Tensor, "m k"]) -> Float[Tensor, " m"]:
     r"""How much likelier each latent is as a code than as a prior draw, :math:`\log q(z) - \log p(z)`, in nats.
 
-    Very negative at draws from the prior: no code lies near. That need not be a fault of the encoder: N codes of finite
-    width leave gaps in many dimensions even when the codes of the whole population fill the prior. Compare with a control
-    that does, and use codes of held-out data (a point's own law is one of the N).
+    Very negative at draws from the prior: no code lies near. That need not be a fault of the encoder: N codes of
+    finite width leave gaps in many dimensions even when the codes of the whole population fill the prior. Compare
+    with a control that does, and use codes of held-out data (a point's own law is one of the N).
 
     Args:
         q: the encoder's laws of all N data points, (n, k).

@@ -16,7 +16,7 @@ def optimal_squared_error_decoder(
 
     .. math:: \mu^\star(z) = \mathbb E_{q(x \mid z)}[x] = \frac{\sum_n q(z \mid x_n)\, x_n}{\sum_n q(z \mid x_n)}
 
-    (Murphy 2023, section 21.3.1, for any encoder.) It minimises :math:`\sum_n \mathbb E_{q(z \mid x_n)} \lVert x_n -
+    (:eq:`eq-02b-blur` in the book.) It minimises :math:`\sum_n \mathbb E_{q(z \mid x_n)} \lVert x_n -
     \mu(z) \rVert^2` over *all* functions :math:`\mu`: two images that share a code come out as their average.
 
     Args:
