@@ -48,7 +48,7 @@ Put both numbers, to three digits or more, into `thetas = (theta_likelihood, the
 """,
     answer="thetas",
     stub="""
-thetas = None  # (theta that maximises the likelihood, theta that maximises the bound)
+thetas = None  # (theta_likelihood, theta_bound)
 """,
     reference="""
 variance = 5.0
