@@ -249,7 +249,9 @@ def density(
     xs, ys = torch.linspace(*x, points), torch.linspace(*y, points)
     grid = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1).reshape(-1, 2)
     with torch.no_grad():
-        height = law.log_prob(grid).exp().reshape(points, points).cpu().numpy()
+        height = (
+            law.log_prob(grid.to(getattr(law, "device", "cpu"))).exp().reshape(points, points).cpu().numpy()
+        )
     if np.isnan(height).any():
         raise ValueError("law must have a log_prob without NaN in the window")
     fade = LinearSegmentedColormap.from_list("fade", [(*to_rgb(colour), 0.0), (*to_rgb(colour), 0.75)])

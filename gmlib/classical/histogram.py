@@ -36,7 +36,7 @@ class PixelHistograms:
     def __init__(self, x: Integer[Tensor, "n d"], levels: int, *, smoothing: float = 1.0) -> None:
         check_count("levels", levels, low=2)
         check_number("smoothing", smoothing, low=0.0, low_open=True)
-        self.levels = levels
+        self.levels, self.pixels = levels, x.shape[-1]
         self._check(x)
         index = x.long().T
         counts = torch.zeros(index.shape[0], levels, dtype=torch.float64, device=x.device)
@@ -57,6 +57,10 @@ class PixelHistograms:
             raise ValueError(
                 f"x must be a matrix of levels (n, d) with n, d >= 1, got shape {tuple(x.shape)}"
             )
+        if x.is_floating_point() or x.dtype == torch.bool:
+            raise TypeError(f"x must hold whole numbers, got {x.dtype}")
+        if x.shape[1] != self.pixels:
+            raise ValueError(f"x must have {self.pixels} pixels, got {x.shape[1]}")
         low, high = int(x.min()), int(x.max())
         if low < 0 or high >= self.levels:
             raise ValueError(f"x must hold levels 0 .. {self.levels - 1}, got {low} .. {high}")

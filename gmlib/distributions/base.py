@@ -126,7 +126,8 @@ def in_chunks(
         >>> in_chunks(lambda x, a: a * x.sum(-1), 10**9, torch.ones(3, 2), 0.5)
         tensor([1., 1., 1.])
     """
-    points = x.shape[:-1]
+    points = torch.broadcast_shapes(x.shape[:-1], *(a.shape for a in args if isinstance(a, Tensor)))
+    x = x.expand(*points, x.shape[-1])
     n = points.numel()
     # A compiler fuses the temporaries away, and would unroll the pieces.
     if n * per_point <= CHUNK or n < 2 or torch.compiler.is_compiling():

@@ -43,9 +43,8 @@ class MLP(nn.Module):
         for i in range(len(sizes) - 1):
             layers.append(nn.Linear(sizes[i], sizes[i + 1]))
             if i < len(sizes) - 2:
-                layers.append(activation())
-                if dropout > 0:
-                    layers.append(nn.Dropout(dropout))
+                # Also at probability 0, so that the names of the weights do not depend on it.
+                layers += [activation(), nn.Dropout(dropout)]
         self.in_features, self.out_features = sizes[0], sizes[-1]
         self.layers = nn.Sequential(*layers)
 

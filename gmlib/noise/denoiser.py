@@ -203,9 +203,9 @@ class Denoiser(nn.Module):
                 return (alpha * out - d_alpha * x) / self._determinant("eps", x, t)
 
     def _at(self, t: Time, x: Tensor, *names: str) -> list[Tensor]:
-        """The schedule's functions at t, shaped to multiply x."""
+        """The schedule's functions at t, shaped to multiply x, in its dtype and on its device."""
         values = (getattr(self.schedule, name)(t) for name in names)
-        return [a if a.dim() == 0 else a.reshape(a.shape + (1,) * (x.dim() - 1)) for a in values]
+        return [a if a.dim() == 0 else a.to(x).reshape(a.shape + (1,) * (x.dim() - 1)) for a in values]
 
     def _determinant(self, target: str, x: Tensor, t: Time) -> Tensor:
         alpha, sigma, d_alpha, d_sigma = self._at(t, x, "alpha", "sigma", "d_alpha", "d_sigma")
@@ -301,6 +301,9 @@ def exact_denoiser(law: Law, schedule: Schedule, parameterisation: Parameterisat
         x0 = law.posterior_mean(x, alpha, sigma)
         if parameterisation == "v":
             return alpha.unsqueeze(-1) * eps - column * x0
-        return schedule.d_alpha(t).unsqueeze(-1) * x0 + schedule.d_sigma(t).unsqueeze(-1) * eps
+        d_sigma = schedule.d_sigma(t)
+        if _any(torch.isinf(d_sigma)):
+            raise ValueError(f"t must not be where sigma' is infinite for the exact velocity, got {_show(t)}")
+        return schedule.d_alpha(t).unsqueeze(-1) * x0 + d_sigma.unsqueeze(-1) * eps
 
     return Denoiser(network, schedule, parameterisation)

@@ -67,7 +67,7 @@ def evidence_decomposition(
         >>> abs(parts.kl.item()) < 1e-15, abs((parts.elbo - parts.log_evidence).item()) < 1e-15
         (True, True)
     """
-    _check_probabilities("q", q)
+    check_probabilities("q", q)
     check_tensor("joint", joint)
     if not bool((joint > 0).all()):
         raise ValueError("joint must be positive everywhere, got an entry of 0 or less")
@@ -156,9 +156,7 @@ def four_faces(
         [0.6931, 0.6931, 0.6931, 0.6931]
     """
     for name, table in (("data", data), ("encoder", encoder), ("prior", prior), ("decoder", decoder)):
-        _check_probabilities(name, table)
-        if not bool((table > 0).all()):
-            raise ValueError(f"{name} must be positive everywhere, got an entry of 0")
+        check_probabilities(name, table, positive=True)
     if encoder.shape != (data.shape[0], prior.shape[0]) or decoder.shape != (prior.shape[0], data.shape[0]):
         raise ValueError(
             f"encoder must be (x, z) = {(data.shape[0], prior.shape[0])} and decoder (z, x), "
@@ -183,7 +181,24 @@ def _kl(p: Tensor, q: Tensor) -> Tensor:
     return (p * (p / q).log()).sum(-1)
 
 
-def _check_probabilities(name: str, p: Tensor) -> None:
+def check_probabilities(name: str, p: Tensor, *, positive: bool = False) -> None:
+    r"""Raise unless the last dimension of ``p`` is a law: non-negative (or positive), with sum 1.
+
+    Args:
+        name: the argument's name, for the message.
+        p: probabilities, (\*batch, n).
+        positive: refuse zeros too.
+
+    Raises:
+        ValueError: an entry is negative (or zero), or the sum is not 1.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.vae.discrete import check_probabilities
+        >>> check_probabilities("p", torch.tensor([0.25, 0.75]), positive=True)
+    """
     check_tensor(name, p)
     if not bool((p >= 0).all()) or not torch.allclose(p.sum(-1), torch.ones_like(p.sum(-1)), atol=1e-6):
         raise ValueError(f"{name} must be non-negative and sum to 1 over its last dimension")
+    if positive and not bool((p > 0).all()):
+        raise ValueError(f"{name} must be positive everywhere, got an entry of 0")

@@ -94,6 +94,7 @@ def attribute_vector(z: Float[Tensor, "n k"], has: Bool[Tensor, " n"]) -> Float[
         has: which of them have the attribute, (n,).
 
     Raises:
+        TypeError: ``has`` does not hold a bool for each code (whole numbers would pick rows).
         ValueError: all codes have the attribute, or none has.
 
     Example:
@@ -102,7 +103,10 @@ def attribute_vector(z: Float[Tensor, "n k"], has: Bool[Tensor, " n"]) -> Float[
         >>> attribute_vector(torch.tensor([[1.0], [3.0], [0.0]]), torch.tensor([True, True, False])).tolist()
         [2.0]
     """
-    check_event("has", has.float(), (z.shape[0],))
+    if has.dtype != torch.bool or has.shape != z.shape[:1]:
+        raise TypeError(
+            f"has must be a bool for each of the {len(z)} codes, got {has.dtype} of shape {tuple(has.shape)}"
+        )
     if not 0 < int(has.sum()) < len(has):
         raise ValueError(
             f"has must be true for some codes and false for some, got {int(has.sum())} of {len(has)}"
@@ -146,6 +150,7 @@ def linear_probe(
     """
     check_number("ridge", ridge, low=0.0, low_open=True)
     check_event("z_test", z_test, tuple(z.shape[1:]))
+    z, z_test, labels, labels_test = z.detach(), z_test.detach(), labels.long(), labels_test.long()
     centre = z.mean(0)
     scale = (z - centre).square().mean().sqrt().clamp_min(1e-12)
     x, x_test = ((v - centre) / scale for v in (z, z_test))

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gmlib._checks import check_event
 from gmlib.distributions import GaussianMixture
+from gmlib.vae.discrete import check_probabilities
 from gmlib.vae.posterior import DiagonalPosterior, standard_normal_log_prob
 
 
@@ -44,7 +45,7 @@ def split_rate(
         prior: :math:`p(z)`, (z,), positive.
 
     Raises:
-        ValueError: the shapes do not match.
+        ValueError: the shapes do not match, or a table is not a positive law that sums to 1.
 
     Example:
         >>> import torch
@@ -58,6 +59,8 @@ def split_rate(
         raise ValueError(
             f"encoder must have shape (x, z) = {(data.shape[-1], prior.shape[-1])}, got {tuple(encoder.shape)}"
         )
+    for name, table in (("data", data), ("encoder", encoder), ("prior", prior)):
+        check_probabilities(name, table, positive=True)
     code = data @ encoder
     rate = (data[:, None] * encoder * (encoder / prior).log()).sum()
     information = (data[:, None] * encoder * (encoder / code).log()).sum()
@@ -113,6 +116,8 @@ def estimate_rate_split(q: DiagonalPosterior, noise: Float[Tensor, "samples n k"
         True
     """
     check_event("noise", noise, tuple(q.mean.shape))
+    if noise.dim() != q.mean.dim() + 1 or noise.shape[0] == 0:
+        raise ValueError(f"noise must have shape (samples, n, k) with samples >= 1, got {tuple(noise.shape)}")
     z = q.rsample(noise)
     information = (q.log_prob(z) - aggregated_posterior(q).log_prob(z)).mean()
     rate = q.kl().mean()

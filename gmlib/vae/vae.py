@@ -95,6 +95,7 @@ class VAE(nn.Module):
         Raises:
             ValueError: ``noise`` does not have the shape (samples, batch, k).
         """
+        _check_samples(noise)
         q = self.encode(x) if q is None else q
         reconstruction = self.likelihood.log_prob(self.decode(q.rsample(noise)), x).mean(0)
         return elbo(reconstruction, q.kl(), kl_weight=kl_weight)
@@ -116,6 +117,7 @@ class VAE(nn.Module):
         Returns:
             (samples, batch): feed them to :func:`gmlib.vae.importance_weighted_bound`.
         """
+        _check_samples(noise)
         q = self.encode(x) if q is None else q
         z = q.rsample(noise)
         return standard_normal_log_prob(z) + self.likelihood.log_prob(self.decode(z), x) - q.log_prob(z)
@@ -140,3 +142,11 @@ class VAE(nn.Module):
         )
         params = self.decode(z)
         return self.likelihood.mean(params) if mean else self.likelihood.sample(params, generator=generator)
+
+
+def _check_samples(noise: Tensor) -> None:
+    check_tensor("noise", noise)
+    if noise.dim() != 3 or noise.shape[0] == 0:
+        raise ValueError(
+            f"noise must have shape (samples, batch, k) with samples >= 1, got {tuple(noise.shape)}"
+        )

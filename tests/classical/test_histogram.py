@@ -44,5 +44,9 @@ def test_bad_input() -> None:
         PixelHistograms(good + 2, levels=2)
     with pytest.raises(ValueError, match="x must be a matrix"):
         PixelHistograms(good[:0], levels=2)
+    with pytest.raises(TypeError, match="x must hold whole numbers"):
+        PixelHistograms(torch.rand(3, 2), levels=2)
+    with pytest.raises(ValueError, match="x must have 2 pixels"):
+        PixelHistograms(good, levels=2).log_prob(good[:, :1])
     with pytest.raises(ValueError, match="levels"):
         PixelHistograms(good, levels=1)

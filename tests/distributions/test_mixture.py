@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gmlib.distributions import Gaussian, GaussianMixture, base
+from gmlib.distributions import Gaussian, GaussianMixture, base, two_moons
 
 F64 = torch.float64
 
@@ -134,3 +134,13 @@ def test_song_ermon_mixture_hides_its_weights() -> None:
     a = GaussianMixture(means, weights=torch.tensor([0.2, 0.8], dtype=F64), var=1.0)
     b = GaussianMixture(means, var=1.0)
     torch.testing.assert_close(a.score(means), b.score(means), rtol=0, atol=1e-12)
+
+
+def test_noise_levels_broadcast_the_same_in_one_piece_and_in_many() -> None:
+    # alpha of shape (2, 1) against n points: (2, n, d), whether or not the work is cut into pieces.
+    law = two_moons()
+    alpha = torch.tensor([[0.6], [0.9]], dtype=torch.float64)
+    x = torch.randn(6000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    whole = law.posterior_mean(x, alpha, 0.5)
+    assert whole.shape == (2, 6000, 2)
+    assert torch.allclose(whole[:, :10], law.posterior_mean(x[:10], alpha, 0.5))

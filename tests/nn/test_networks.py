@@ -20,7 +20,7 @@ from gmlib.nn import (
 def test_mlp_is_its_formula() -> None:
     net = MLP([2, 5, 3], activation=torch.nn.Tanh)
     x = torch.randn(4, 7, 2)
-    first, last = net.layers[0], net.layers[2]
+    first, last = net.layers[0], net.layers[3]
     expected = torch.tanh(x @ first.weight.T + first.bias) @ last.weight.T + last.bias
     assert torch.allclose(net(x), expected, atol=1e-6)
     assert net(x[:0]).shape == (0, 7, 3)  # an empty batch passes
@@ -32,6 +32,9 @@ def test_dropout_acts_in_training_only() -> None:
     assert not torch.equal(net(x), net(x))
     net.eval()
     assert torch.equal(net(x), net(x))
+    assert (
+        MLP([2, 64, 1]).state_dict().keys() == net.state_dict().keys()
+    )  # so that weights load with or without it
 
 
 def test_residual_blocks_start_as_the_identity() -> None:

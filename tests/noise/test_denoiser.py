@@ -268,3 +268,17 @@ def test_preconditioned_network_with_the_right_residual_is_exact(schedule: Sched
     exact = exact_denoiser(Gaussian(torch.zeros(2, dtype=F64), var=0.25), schedule)
     torch.testing.assert_close(denoiser.x0(x, t), exact.x0(x, t), rtol=1e-11, atol=1e-12)
     assert network(x.float(), t.float()).dtype == torch.float32
+
+
+def test_times_of_another_dtype_leave_the_points_theirs() -> None:
+    law = Gaussian(torch.zeros(2), var=1.0)
+    x, t = torch.randn(3, 2), torch.full((3,), 0.4, dtype=torch.float64)
+    denoiser = exact_denoiser(law, Rectified(), "eps")
+    for value in (denoiser.x0(x, t), denoiser.score(x, t), denoiser.velocity(x, t)):
+        assert value.dtype == torch.float32
+
+
+def test_exact_velocity_refuses_an_infinite_slope() -> None:
+    denoiser = exact_denoiser(Gaussian(torch.zeros(2), var=1.0), VPLinear(), "velocity")
+    with pytest.raises(ValueError, match="t must not be"):
+        denoiser.velocity(torch.zeros(3, 2), 0.0)

@@ -401,6 +401,12 @@ def test_bad_input() -> None:
         optimal_squared_error_decoder(torch.zeros(1, 2), q, torch.zeros(4, 5))
     with pytest.raises(ValueError, match="b must end"):
         slerp(torch.zeros(2), torch.zeros(3), half)
+    with pytest.raises(TypeError, match="has must be a bool"):
+        attribute_vector(torch.zeros(3, 2), torch.tensor([1, 1, 0]))
+    with pytest.raises(ValueError, match="noise must have shape"):
+        estimate_rate_split(q, torch.zeros(0, 3, 2))
+    with pytest.raises(ValueError, match="encoder must be positive"):
+        split_rate(half, torch.tensor([[1.0, 0.0], [0.5, 0.5]]), half)
     with pytest.raises(ValueError, match="has must be true"):
         attribute_vector(torch.zeros(3, 2), torch.ones(3, dtype=torch.bool))
     with pytest.raises(ValueError, match="ridge"):

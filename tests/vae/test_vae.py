@@ -235,6 +235,9 @@ def test_bad_input() -> None:
         model.encode(torch.zeros(2, 7))
     with pytest.raises(ValueError, match="noise"):
         model.elbo(torch.zeros(2, 6), torch.zeros(1, 3, 2))
+    for method in (model.elbo, model.log_weights):
+        with pytest.raises(ValueError, match="noise must have shape"):
+            method(torch.zeros(2, 6), torch.zeros(0, 2, 2))
     with pytest.raises(ValueError, match="latent_dim"):
         VAE(MLP([6, 4]), MLP([2, 6]), GaussianLikelihood(1.0), latent_dim=0)
     with pytest.raises(ValueError, match="k must be below d"):
