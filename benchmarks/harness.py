@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from gmlib.data.files import replacing
+from gmlib._files import write_text
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -78,10 +78,8 @@ def compare(
     return rows
 
 
-def write(name: str, rows: list[Row], *, settings: Mapping[str, Any]) -> Path:
-    """Write results with machine and versions to ``benchmarks/results/NAME-DEVICE.json``."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    RESULTS.mkdir(exist_ok=True)
+def write(name: str, rows: list[Row], *, device: str, settings: Mapping[str, Any]) -> Path:
+    """Write results with machine and versions to ``benchmarks/results/NAME-DEVICE.json``; device: "cpu" or "cuda"."""
     path = RESULTS / f"{name}-{device}.json"
     content = {
         "benchmark": name,
@@ -95,8 +93,7 @@ def write(name: str, rows: list[Row], *, settings: Mapping[str, Any]) -> Path:
         "settings": dict(settings),
         "rows": [asdict(row) for row in rows],
     }
-    with replacing(path) as beside:
-        beside.write_text(json.dumps(content, indent=1) + "\n")
+    write_text(path, json.dumps(content, indent=1) + "\n")
     print(
         f"wrote {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}", file=sys.stderr
     )

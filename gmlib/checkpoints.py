@@ -20,7 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gmlib.data.files import asset, assets_folder, replacing, sha256_of
+from gmlib._files import replacing, sha256_of, write_text
+from gmlib.data.files import asset, assets_folder
 
 MANIFEST = Path(__file__).parent / "manifest.json"
 """The manifest's place."""
@@ -193,6 +194,5 @@ def register(name: str, weights: Path, entry: dict[str, Any]) -> Checkpoint:
     with replacing(folder / "checkpoints" / weights.name) as beside:
         shutil.copyfile(weights, beside)
     entries = {key: dataclasses.asdict(value) for key, value in sorted((known | {name: written}).items())}
-    with replacing(MANIFEST) as beside:
-        beside.write_text(json.dumps(entries, indent=2) + "\n")
+    write_text(MANIFEST, json.dumps(entries, indent=2) + "\n")
     return written

@@ -37,8 +37,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from gmlib._files import replacing, write_text
 from gmlib.checkpoints import register
-from gmlib.data.files import assets_folder, replacing
+from gmlib.data.files import assets_folder
 from gmlib.recipe import Recipe, load_recipe
 from gmlib.training import Task, TrainingDiverged, train
 
@@ -142,9 +143,7 @@ def _describe(device: torch.device) -> str:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write ``content`` beside ``path`` and rename it."""
-    with replacing(path) as beside:
-        beside.write_text(json.dumps(content, indent=2) + "\n")
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def _recipe_name(path: Path) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gmlib._files import replacing
 from gmlib.data import mnist
-from gmlib.data.files import replacing
 
 SEED = 2026
 SIZES = {"train": 10_000, "test": 2_000}

@@ -11,62 +11,18 @@ data sets in full.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from gmlib._extras import require
+from gmlib._files import sha256_of
 
 
 class AssetError(RuntimeError):
     """A file of data or weights is missing, damaged or out of reach: the message says which, and the cure."""
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's content, as 64 hexadecimal digits.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder, "empty")
-        ...     path.touch()
-        ...     sha256_of(path)[:8]
-        'e3b0c442'
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` to write to: it takes its place when the block ends well, else vanishes.
-
-    A reader sees the old file or the new one, never a part, whenever the writer is killed or the power fails:
-    the content reaches the disk before the name does.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder, "note.txt")
-        ...     with replacing(path) as beside:
-        ...         _ = beside.write_text("whole")
-        ...     path.read_text(), len(list(Path(folder).iterdir()))
-        ('whole', 1)
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # One fixed name: what a killed writer leaves behind is overwritten by the next one, and does not pile up.
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        yield beside
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def assets_folder() -> Path | None:
@@ -86,8 +42,9 @@ def assets_url() -> str:
     """The address under which the files of ``assets/`` are downloaded.
 
     ``GMLIB_ASSETS_URL`` when it is set; otherwise the raw files of the repository named in the package's
-    metadata, at the commit that was installed when pip knows it (``pip install git+...``), at branch ``main``
-    when it does not.
+    metadata: at the commit that was installed when pip knows it (``pip install git+...``), else at the tag of the
+    version, such as ``v0.1.0``, so that a release finds the files it was made with; a development version
+    (``0.2.0.dev1``, ``0.2.0+local``) has no tag and takes branch ``main``.
 
     Raises:
         AssetError: gmlib is not installed, so that it has no metadata, and the variable is not set.
@@ -106,7 +63,9 @@ def assets_url() -> str:
         ) from error
     urls = dict(entry.split(", ", 1) for entry in package.metadata.get_all("Project-URL") or [])
     origin = json.loads(package.read_text("direct_url.json") or "{}")
-    commit = origin.get("vcs_info", {}).get("commit_id", "main")
+    development = "dev" in package.version or "+" in package.version
+    tag = "main" if development else f"v{package.version}"
+    commit = origin.get("vcs_info", {}).get("commit_id", tag)
     return (
         urls["Repository"].replace("https://github.com/", "https://raw.githubusercontent.com/")
         + f"/{commit}/assets"

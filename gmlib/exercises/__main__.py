@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from gmlib._files import write_text
 from gmlib.exercises.grading import grade
 from gmlib.exercises.registry import listed
 from gmlib.exercises.sandbox import Limits, NoSandbox
@@ -51,9 +52,7 @@ def main(arguments: list[str]) -> int:
         return 2
     print(grades.table())
     if chosen.json is not None:
-        beside = chosen.json.with_name(chosen.json.name + ".part")
-        beside.write_text(grades.text(), "utf8")
-        beside.replace(chosen.json)
+        write_text(chosen.json, grades.text())
     return 0
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from gmlib._files import write_text
 from gmlib.exercises.registry import listed
 
 
@@ -59,10 +60,7 @@ def remember(id: str) -> None:
     try:
         if path.exists():
             return
-        place.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        beside.write_text(json.dumps({"done": datetime.date.today().isoformat()}), "utf8")
-        beside.replace(path)
+        write_text(path, json.dumps({"done": datetime.date.today().isoformat()}))
     except OSError:
         return
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gmlib.data.files import replacing
+from gmlib._files import replacing
 from gmlib.training.config import TrainConfig
 
 _KEY = "gmlib.training"

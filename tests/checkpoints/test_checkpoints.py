@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from gmlib import checkpoints
+from gmlib._files import sha256_of
 from gmlib.checkpoints import Checkpoint, checkpoint, load_into, load_weights, register
 from gmlib.data import AssetError, files
 
@@ -94,7 +95,7 @@ def test_packaged_manifest_matches_the_assets() -> None:
     root = Path(__file__).parents[2]
     for name, entry in checkpoints.checkpoints().items():
         path = root / "assets" / "checkpoints" / entry.file
-        assert files.sha256_of(path) == entry.sha256, name
+        assert sha256_of(path) == entry.sha256, name
         assert path.stat().st_size <= 4 * 2**20, name
         assert (root / entry.recipe).is_file(), name
         assert str(entry.seed) in entry.metrics["seeds"], name

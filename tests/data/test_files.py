@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from gmlib import __version__
 from gmlib.data import files
-from gmlib.data.files import AssetError, asset, assets_folder, assets_url, fetch, replacing, sha256_of
+from gmlib.data.files import AssetError, asset, assets_folder, assets_url, fetch
 
 CONTENT = bytes(range(256)) * 2000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -149,47 +150,46 @@ def test_address_from_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     with Path(__file__).parents[2].joinpath("pyproject.toml").open("rb") as file:
         repository = tomllib.load(file)["project"]["urls"]["Repository"]
     owner_and_name = repository.removeprefix("https://github.com/")
-    assert assets_url() == f"https://raw.githubusercontent.com/{owner_and_name}/main/assets"
+    assert assets_url() == f"https://raw.githubusercontent.com/{owner_and_name}/v{__version__}/assets"
 
 
-def test_address_at_the_installed_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    info = tmp_path / "gmlib-9.dist-info"
+def installed(folder: Path, version: str, origin: str | None) -> None:
+    """What pip leaves of an installed gmlib."""
+    info = folder / "gmlib-9.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(
-        "Metadata-Version: 2.4\nName: gmlib\nVersion: 9\nProject-URL: Documentation, https://example.org\n"
+        f"Metadata-Version: 2.4\nName: gmlib\nVersion: {version}\nProject-URL: Documentation, https://example.org\n"
         "Project-URL: Repository, https://github.com/some/one\n"
     )
-    (info / "direct_url.json").write_text('{"url": "x", "vcs_info": {"vcs": "git", "commit_id": "abc123"}}')
+    if origin is not None:
+        (info / "direct_url.json").write_text(origin)
+
+
+@pytest.mark.parametrize(
+    ("version", "origin", "reference"),
+    [
+        ("9", '{"url": "x", "vcs_info": {"vcs": "git", "commit_id": "abc123"}}', "abc123"),
+        ("9.dev3", '{"url": "x", "vcs_info": {"vcs": "git", "commit_id": "abc123"}}', "abc123"),
+        ("0.3.1", None, "v0.3.1"),  # from PyPI
+        ("0.3.1", '{"url": "file:///x.zip", "archive_info": {}}', "v0.3.1"),
+        ("1.0rc1", None, "v1.0rc1"),
+        ("0.4.0.dev2", None, "main"),
+        ("0.4.0+local", None, "main"),
+    ],
+)
+def test_address_of_what_was_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, origin: str | None, reference: str
+) -> None:
+    installed(tmp_path, version, origin)
     monkeypatch.delenv("GMLIB_ASSETS_URL", raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert assets_url() == "https://raw.githubusercontent.com/some/one/abc123/assets"
+    assert assets_url() == f"https://raw.githubusercontent.com/some/one/{reference}/assets"
 
 
 def test_this_clone_has_its_assets() -> None:
     folder = assets_folder()
     assert folder is not None
     assert (folder / "mnist" / "README.md").is_file()
-
-
-def test_replacing_is_all_or_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "sub" / "file"
-    with replacing(path) as beside:
-        beside.write_bytes(b"one")
-
-    def fail_half_way() -> None:
-        with replacing(path) as beside:
-            beside.write_bytes(b"tw")
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail_half_way()
-    assert path.read_bytes() == b"one"
-    assert names(tmp_path) == ["sub/file"]
-
-
-def test_hash(tmp_path: Path) -> None:
-    (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
-    assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_without_pooch(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

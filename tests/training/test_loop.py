@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import sys
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -164,7 +166,9 @@ def test_start_over(tmp_path: Path) -> None:
 
 
 def test_checkpoint_is_one_safetensors_file(tmp_path: Path) -> None:
-    (tmp_path / f".{CHECKPOINT}.part").write_bytes(b"left by a killed run")
+    left_over = tmp_path / f".{CHECKPOINT}.1-ab.part"
+    left_over.write_bytes(b"by a run that was killed two days ago")
+    os.utime(left_over, (time.time() - 2 * 86400,) * 2)
     train(make_task(), config(5), out=tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == [CHECKPOINT]
     with safe_open(tmp_path / CHECKPOINT, framework="pt") as file:

@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 from gmbook.house import BUILD, ROOT
+from gmlib._files import replacing, write_text
 
 SOURCE = ROOT / "gmlib" / "widgets" / "js"
 STATIC = ROOT / "gmlib" / "widgets" / "static"
@@ -61,7 +62,7 @@ def install() -> None:
     result = subprocess.run(command, cwd=NODE, capture_output=True, text=True, check=False)
     if result.returncode:
         raise BundleError(f"npm ci failed:\n{(result.stdout + result.stderr)[-2000:]}")
-    stamp.write_text(digest)
+    write_text(stamp, digest)
 
 
 def bundle(folder: Path) -> list[Path]:
@@ -88,7 +89,7 @@ def bundle(folder: Path) -> list[Path]:
         home = NODE / "node_modules" / name
         version = json.loads((home / "package.json").read_text("utf8"))["version"]
         licences.append(f"{name} {version}\n\n{(home / 'LICENSE').read_text('utf8').strip()}\n")
-    (folder / "LICENSES.txt").write_text(f"\n{'-' * 80}\n\n".join(licences), "utf8")
+    write_text(folder / "LICENSES.txt", f"\n{'-' * 80}\n\n".join(licences))
     return sorted(folder.iterdir())
 
 
@@ -97,11 +98,11 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory() as folder:
             fresh = bundle(Path(folder))
-            STATIC.mkdir(exist_ok=True)
-            for old in STATIC.iterdir():
+            for old in set(STATIC.glob("*")) - {STATIC / path.name for path in fresh}:
                 old.unlink()
             for path in fresh:
-                shutil.copyfile(path, STATIC / path.name)
+                with replacing(STATIC / path.name) as beside:
+                    shutil.copyfile(path, beside)
                 print(f"  {path.name}: {path.stat().st_size / 1024:.0f} kB")
     except BundleError as error:
         print(error)

@@ -25,6 +25,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from gmbook.house import EXECUTED, ROOT, notebooks
+from gmlib._files import write_text
 from gmlib.mode import mode
 
 PACKAGES = ("torch", "numpy", "matplotlib", "scikit-learn", "anywidget", "ipykernel", "nbclient")
@@ -78,13 +79,6 @@ def record(path: Path) -> dict[str, Any]:
     return json.loads(places(path)[1].read_text("utf8"))
 
 
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(text, "utf8")
-    beside.replace(path)
-
-
 def run(path: Path) -> str:
     """Execute one notebook and write result and record; return what went wrong, or an empty string."""
     notebook = nbformat.read(path, 4)
@@ -111,7 +105,7 @@ def run(path: Path) -> str:
             if output.get("name") == "stderr":
                 return f"{path.relative_to(ROOT)}, cell {number} wrote to stderr:\n{output.text}"
     result, note = places(path)
-    _write(result, nbformat.writes(notebook))
+    write_text(result, nbformat.writes(notebook))
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
     facts = {
         "notebook": path.relative_to(ROOT).as_posix(),
@@ -122,7 +116,7 @@ def run(path: Path) -> str:
         "date": now,
         "versions": _versions(),
     }
-    _write(note, json.dumps(facts, indent=1))
+    write_text(note, json.dumps(facts, indent=1))
     return ""
 
 

@@ -17,6 +17,7 @@ from sphinx.environment import BuildEnvironment
 
 from gmbook.house import ROOT, notebooks
 from gmbook.hygiene import clean, text
+from gmlib._files import write_text
 from gmlib.exercises import Exercise, listed
 
 PREFIX = "exercise-"
@@ -126,9 +127,7 @@ def main(names: list[str]) -> int:
         path = Path(name)
         notebook = nbformat.read(path, 4)
         write(notebook, path.stem)
-        beside = path.with_name(path.name + ".part")
-        beside.write_text(text(clean(notebook)), "utf8")
-        beside.replace(path)
+        write_text(path, text(clean(notebook)))
     return 0
 
 

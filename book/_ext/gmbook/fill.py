@@ -13,6 +13,7 @@ import nbformat
 from gmbook.execute import code_key, main, places, record
 from gmbook.house import ROOT, notebooks
 from gmbook.hygiene import clean, text
+from gmlib._files import write_text
 
 
 def fill() -> int:
@@ -28,8 +29,7 @@ def fill() -> int:
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs = next(runs).outputs
-        path.with_suffix(".part").write_text(text(clean(notebook)), "utf8")
-        path.with_suffix(".part").replace(path)
+        write_text(path, text(clean(notebook)))
     return 0
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import nbformat
 
+from gmlib._files import write_text
+
 KEPT_CELL_METADATA = ("tags",)
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -56,19 +58,21 @@ def text(notebook: Any) -> str:
 
 
 def main(names: list[str]) -> int:
-    """Clean each notebook in place; 1 when one had to be changed, as pre-commit wants it."""
-    changed = 0
+    """Clean each notebook in place; 1 when one cannot be read (pre-commit sees for itself what was changed)."""
+    failed = 0
     for name in names:
         path = Path(name)
-        before = path.read_text("utf8")
-        after = text(clean(nbformat.reads(before, 4)))
+        try:
+            before = path.read_text("utf8")
+            after = text(clean(nbformat.reads(before, 4)))
+        except (OSError, ValueError, nbformat.ValidationError) as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            failed = 1
+            continue
         if after != before:
-            beside = path.with_name(path.name + ".part")
-            beside.write_text(after, "utf8")
-            beside.replace(path)
+            write_text(path, after)
             print(f"cleaned {name}")
-            changed = 1
-    return changed
+    return failed
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from gmbook.execute import record
 from gmbook.house import FIGURES
 from gmbook.joined import figure_of, joined
 from gmbook.widgets import slim
+from gmlib._files import write_text
 from gmlib.plot import DARK
 
 
@@ -61,14 +62,13 @@ def _figure(about: dict[str, str]) -> str:
 
 def _write_twins(name: str, svg: str) -> None:
     """``NAME.svg`` as drawn and ``NAME-dark.svg`` with each of gmlib.plot's colours replaced by its partner."""
-    FIGURES.mkdir(parents=True, exist_ok=True)
     dark = svg
     for light, partner in DARK.items():
         dark = dark.replace(light, partner)
     for file, text in ((f"{name}.svg", svg), (f"{name}-dark.svg", dark)):
         path = FIGURES / file
         if not path.exists() or path.read_text("utf8") != text:
-            path.write_text(text, "utf8")
+            write_text(path, text)
 
 
 class Figure(SphinxDirective):

@@ -23,6 +23,7 @@ from gmbook.house import PLAIN, ROOT, address, chapter, files, notebooks
 from gmbook.joined import figure_of, joined
 from gmbook.labels import HEADING, TARGET, THEOREMS, Counted, Label, count, pages
 from gmbook.widgets import VIEW
+from gmlib._files import write_text
 
 INSTALL = """# Where the book's package is missing (Colab, a new environment), this installs it.
 import importlib.util
@@ -295,8 +296,7 @@ def main() -> int:
         nbformat.validate(result)
         target = PLAIN / path.name
         text = nbformat.writes(result)
-        target.with_suffix(".part").write_text(text, "utf8")
-        target.with_suffix(".part").replace(target)
+        write_text(target, text)
         print(f"  {target.relative_to(ROOT)}: {len(text) / 1024:.0f} kB", flush=True)
     print(f"  {len(work)} of {len(files())} pages are notebooks")
     return 0

@@ -19,6 +19,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from gmbook.house import BUILD
+from gmlib._files import write_text
 
 PACKETS = BUILD / "widgets"
 FOLDER = "_widgets"
@@ -32,10 +33,7 @@ def packet(text: str) -> str:
     digest = hashlib.sha256(text.encode()).hexdigest()[:20]
     path = PACKETS / f"{digest}.js"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".part")
-        beside.write_text(f'gmBook.give("{digest}",{json.dumps(text, ensure_ascii=False)});\n', "utf8")
-        beside.replace(path)
+        write_text(path, f'gmBook.give("{digest}",{json.dumps(text, ensure_ascii=False)});\n')
     return digest
 
 
