@@ -35,9 +35,13 @@ def main(argv: list[str] | None = None) -> int:
     if args.rounds < 3:
         parser.error(f"--rounds must be at least 3 for a median with quartiles, got {args.rounds}")
     torch.set_num_threads(args.threads)
-    rows = importlib.import_module(f"benchmarks.{args.name}").run(rounds=args.rounds, clock=args.clock)
+    benchmark = importlib.import_module(f"benchmarks.{args.name}")
+    rows = benchmark.run(rounds=args.rounds, clock=args.clock)
     if not args.no_write:
-        write(args.name, rows, settings={"rounds": args.rounds, "threads": args.threads, "clock": args.clock})
+        # A benchmark that torch's device has no part in says where it runs.
+        device = getattr(benchmark, "DEVICE", "cuda" if torch.cuda.is_available() else "cpu")
+        settings = {"rounds": args.rounds, "threads": args.threads, "clock": args.clock}
+        write(args.name, rows, device=device, settings=settings)
     return 0
 
 

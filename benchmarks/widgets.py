@@ -16,6 +16,8 @@ from gmbook.house import HTML
 
 from benchmarks.harness import Row
 
+DEVICE = "cpu"
+"""The browser draws without a graphics card, whatever torch has."""
 SITE = "http://site.test"
 PAGE = "book/widgets.html"
 FRAMES = 120
