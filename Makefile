@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 help:
 	@echo "make book       install, execute the notebooks, build the site"
 	@echo "make test       the whole check (about ten minutes; what CI runs)"
-	@echo "make unit       the quick tests of gmlib"
+	@echo "make unit       the quick tests of gmlib: unit tests not marked slow, doctests, error messages"
 	@echo "make serve      look at the built site"
 	@echo "make lab        open the chapters in JupyterLab"
 	@echo "make notebooks  the plain edition for Colab and GitHub, in _build/notebooks"
@@ -42,7 +42,7 @@ test: $(READY)
 	@$(BIN)/python tests/all.py
 
 unit: $(READY)
-	@$(BIN)/python tests/all.py unit
+	@$(BIN)/python tests/all.py quick
 
 serve: $(READY)
 	@test -f _build/html/index.html || { echo "There is no site yet: make book"; exit 1; }
@@ -65,7 +65,7 @@ bench: $(READY)
 format: $(READY)
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
-	@$(BIN)/python -m gmbook.hygiene chapters/*.ipynb book/*.ipynb || true
+	@$(BIN)/python -m gmbook.hygiene chapters/*.ipynb book/*.ipynb
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

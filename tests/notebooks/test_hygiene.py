@@ -58,10 +58,25 @@ def test_cells_keep_their_ids_and_a_second_pass_changes_nothing() -> None:
 def test_the_command_rewrites_once_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.ipynb"
     path.write_text(nbformat.writes(dirty()), "utf8")
-    assert main([str(path)]) == 1
+    assert main([str(path)]) == 0
     assert "cleaned" in capsys.readouterr().out
     assert main([str(path)]) == 0
+    assert capsys.readouterr().out == ""
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_command_fails_on_what_it_cannot_read_and_cleans_the_rest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = tmp_path / "good.ipynb", tmp_path / "bad.ipynb"
+    good.write_text(nbformat.writes(dirty()), "utf8")
+    bad.write_text("{", "utf8")
+    assert main([str(bad), str(tmp_path / "none.ipynb"), str(good)]) == 1
+    said = capsys.readouterr()
+    assert "cleaned" in said.out
+    assert "bad.ipynb" in said.err
+    assert "none.ipynb" in said.err
+    assert bad.read_text("utf8") == "{"
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)

@@ -1,0 +1,65 @@
+"""The stages of `make test`: an empty one fails, and `make unit` leaves out what is marked slow."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def stages() -> Any:
+    spec = importlib.util.spec_from_file_location("stages", ROOT / "tests" / "all.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("body", "good"),
+    [
+        ("def test_a(): pass", True),
+        ("def test_a(): assert False", False),
+        ("", False),
+        ("import nothing_of_that_name", False),
+    ],
+    ids=["passes", "fails", "is empty", "does not load"],
+)
+def test_a_stage_is_good_when_it_ran_something_and_all_of_it_passed(
+    stages: Any, tmp_path: Path, body: str, good: bool
+) -> None:
+    path = tmp_path / "test_it.py"
+    path.write_text(body)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        str(path),
+    ]
+    assert stages.run("unit", [command]) == (good, int(good), int(not good))
+
+
+def test_the_quick_stages_are_those_of_the_whole_check_without_the_slow_tests(stages: Any) -> None:
+    assert set(stages.QUICK) < set(stages.STAGES)
+    for command in (command for name in ("unit", "bad-input") for command in stages.QUICK[name]):
+        assert "not slow" in command[command.index("-m", 3) + 1]
+    assert not any("not slow" in word for commands in stages.STAGES.values() for c in commands for word in c)
+
+
+def test_folders_that_a_stage_names_exist(stages: Any) -> None:
+    words = {word.removeprefix("--ignore=") for cs in stages.STAGES.values() for c in cs for word in c}
+    folders = [word for word in words if word.startswith("tests")]
+    assert folders
+    assert [word for word in folders if not (ROOT / word).is_dir()] == []
