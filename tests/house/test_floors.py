@@ -95,6 +95,13 @@ def test_every_part_of_gmlib_has_a_floor() -> None:
     assert public <= {*GROUND, *FAMILIES, *SERVICES, *TOP}
 
 
+def test_contributing_shows_the_floors() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf8")
+    shown = {name for row in text.splitlines() if row.startswith("| ") for name in row.split("`")[1::2]}
+    present = {p.stem for p in GMLIB.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    assert {name for name in present if not name.startswith("_")} <= shown
+
+
 def test_importing_gmlib_imports_no_submodule() -> None:
     code = "import sys, gmlib; print([m for m in sys.modules if m.startswith('gmlib.')])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
