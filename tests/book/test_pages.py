@@ -31,6 +31,10 @@ def opened(
         "request",
         lambda r: None if r.url.startswith((site, "data:", "blob:")) else troubles.append(f"asks {r.url}"),
     )
+    tab.on(
+        "request",
+        lambda r: troubles.append(f"loads a whole icon font: {r.url}") if "/webfonts/" in r.url else None,
+    )
     tab.on("response", lambda r: troubles.append(f"{r.status} {r.url}") if r.status >= 400 else None)
     tab.on("requestfailed", lambda r: troubles.append(f"failed {r.url}"))
     tab.goto(f"{site}/{page}", wait_until="load")
