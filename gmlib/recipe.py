@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +46,12 @@ class Recipe:
     def with_seed(self, seed: int) -> Recipe:
         """The same recipe with another seed."""
         return dataclasses.replace(self, train=dataclasses.replace(self.train, seed=seed))
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """The task's name and options, as a checkpoint keeps them."""
+        # Through JSON, because TOML knows dates and JSON does not.
+        return {"task": self.task, "task_options": json.loads(json.dumps(self.options, default=str))}
 
     def make_task(self) -> Task:
         """Call the task's function with the options.
@@ -100,7 +107,7 @@ def load_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} is not TOML: {error}") from error
     for change in changes:
-        _apply(table, change)
+        _apply(table, change, path)
     fields = {field.name for field in dataclasses.fields(TrainConfig)}
     _check_keys(f"{path}", table, set(_TOP), required={"name", "task", "train"})
     for key, kind in _TOP.items():
@@ -137,7 +144,7 @@ def _as_field(key: str, value: Any) -> Any:
     return float(value) if key in real and isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _apply(table: dict[str, Any], change: str) -> None:
+def _apply(table: dict[str, Any], change: str, path: Path) -> None:
     key, equals, text = change.partition("=")
     if not equals or not key:
         raise ValueError(f"--set takes key=value, got {change!r}")
@@ -146,8 +153,10 @@ def _apply(table: dict[str, Any], change: str) -> None:
     except tomllib.TOMLDecodeError:
         value = text
     *tables, last = key.split(".") if "." in key else ("train", key)
-    for name in tables:
+    for depth, name in enumerate(tables, start=1):
         table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise ValueError(f"{path}: --set {change}: {'.'.join(tables[:depth])} is no table, got {table!r}")
     table[last] = value
 
 

@@ -50,7 +50,7 @@ def run(recipe: Recipe, *, out: Path, resume: bool = True, progress: bool = Fals
     Args:
         recipe: what to train.
         out: folder for the checkpoint, the weights and ``metrics.json``.
-        resume: go on from a checkpoint in ``out``.
+        resume: go on from a checkpoint in ``out``, which must be of the same task, options and settings.
         progress: show a progress bar.
 
     Returns:
@@ -76,7 +76,9 @@ def run(recipe: Recipe, *, out: Path, resume: bool = True, progress: bool = Fals
     """
     torch.manual_seed(recipe.train.seed)
     task = recipe.make_task()
-    result = train(task, recipe.train, out=out, resume=resume, progress=progress)
+    result = train(
+        task, recipe.train, out=out, resume=resume, progress=progress, fingerprint=recipe.fingerprint
+    )
     exported = _export_weights(result.final, recipe.dtype)
     torch.manual_seed(recipe.train.seed)  # for an evaluation that draws from the default generator
     metrics = _measure(task, result.final, exported)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -64,9 +65,28 @@ def seed_default(seed: int, device: torch.device) -> None:
     # Not torch.manual_seed: it visits every kind of device there could be and takes as long as a small layer.
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
-        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+        torch.cuda.default_generators[_cuda_index(device)].manual_seed(seed)
     elif device.type == "mps":
         torch.mps.manual_seed(seed)
+
+
+@contextmanager
+def default_generators_kept(device: torch.device) -> Iterator[None]:
+    """Give torch's default generators of the CPU and of ``device`` back as they were."""
+    with torch.random.fork_rng(devices=[_cuda_index(device)] if device.type == "cuda" else []):
+        if device.type != "mps":
+            yield
+            return
+        state = torch.mps.get_rng_state()  # fork_rng knows devices by number, and MPS has none
+        try:
+            yield
+        finally:
+            torch.mps.set_rng_state(state)
+
+
+def _cuda_index(device: torch.device) -> int:
+    # "cuda" is where torch.cuda.set_device points, not device 0.
+    return torch.cuda.current_device() if device.index is None else device.index
 
 
 class _NoBar:

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gmlib._files import replacing
+from gmlib.training._fingerprint import differences
 from gmlib.training.config import TrainConfig
 
 _KEY = "gmlib.training"
@@ -23,7 +24,7 @@ def save(
     *,
     step: int,
     config: TrainConfig,
-    rows: int,
+    fingerprint: dict[str, Any],
     history: dict[str, list[float | int]],
     window: list[dict[str, float]],
     seconds: float,
@@ -40,7 +41,7 @@ def save(
         path: the checkpoint's place.
         step: number of steps done.
         config: the run's settings.
-        rows: number of training examples.
+        fingerprint: what the run is about.
         history: what has been logged.
         window: terms of the steps since the last log entry.
         seconds: time that the steps took.
@@ -56,7 +57,7 @@ def save(
     meta = {
         "step": step,
         "config": dataclasses.asdict(config),
-        "rows": rows,
+        "fingerprint": fingerprint,
         "history": history,
         "window": window,
         "seconds": seconds,
@@ -71,7 +72,7 @@ def load(
     path: Path,
     *,
     config: TrainConfig,
-    rows: int,
+    fingerprint: dict[str, Any],
     model: nn.Module,
     ema: nn.Module | None,
     optimizer: torch.optim.Optimizer,
@@ -81,7 +82,7 @@ def load(
     Args:
         path: the checkpoint.
         config: settings of the run that goes on; must train to the same numbers as those of the checkpoint.
-        rows: number of training examples; must be the same.
+        fingerprint: what that run is about; must be the same.
         model: receives the weights.
         ema: receives the averaged weights, or None.
         optimizer: receives the moments.
@@ -98,14 +99,13 @@ def load(
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, OSError) as error:
         raise ValueError(f"{path} is damaged or no checkpoint ({error}): remove it to start over") from error
-    differences = config.differences(meta["config"])
-    if meta["rows"] != rows:
-        differences.append(f"rows of data: {meta['rows']}, not {rows}")
+    # A checkpoint from before there were fingerprints has none, and cannot be told from one of another task.
+    found = config.differences(meta["config"]) + differences(meta.get("fingerprint", {}), fingerprint)
     if meta["step"] > config.steps:
-        differences.append(f"steps done: {meta['step']}, more than {config.steps}")
-    if differences:
+        found.append(f"steps done: {meta['step']}, more than {config.steps}")
+    if found:
         raise ValueError(
-            f"{path} is of another run ({'; '.join(differences)}): choose another folder, or resume=False"
+            f"{path} is of another run ({'; '.join(found)}): choose another folder, or resume=False"
         )
 
     def part(prefix: str) -> dict[str, Tensor]:

@@ -75,7 +75,7 @@ class TrainConfig:
         ema_decay: decay a step of the moving average of the weights, 0 for none.
         amp: compute the loss under bfloat16 autocast (the weights stay float32).
         compile: compile model and loss with ``torch.compile``.
-        device: ``"auto"`` (CUDA, else MPS, else CPU) or a torch device.
+        device: ``"auto"`` (CUDA, else MPS, else CPU) or the name of a torch device, such as ``"cuda:1"``.
         seed: seed of batches and noise.
         checkpoint_every: steps between checkpoints, 0 for the last step only.
         log_every: steps between entries in the history, each the mean since the one before.
@@ -116,6 +116,8 @@ class TrainConfig:
         for name in ("weight_decay", "grad_clip"):
             check_number(name, getattr(self, name), low=0.0)
         check_number("ema_decay", self.ema_decay, low=0.0, high=1.0, high_open=True)
+        if not isinstance(self.device, str):  # a torch.device cannot be written to the checkpoint
+            raise TypeError(f'device must be a str such as "cuda:1", got {type(self.device).__name__}')
         check_choice("optimizer", self.optimizer, ("adam", "adamw"))
         check_choice("lr_schedule", self.lr_schedule, ("constant", "cosine"))
         for name in ("amp", "compile"):

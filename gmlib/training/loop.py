@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from gmlib.training import _state
-from gmlib.training._pieces import compiled, make_averager, make_optimizer, progress_bar, seed_default
+from gmlib.training._fingerprint import fingerprint as fingerprint_of
+from gmlib.training._pieces import (
+    compiled,
+    default_generators_kept,
+    make_averager,
+    make_optimizer,
+    progress_bar,
+    seed_default,
+)
 from gmlib.training.batches import Batches, seed_from
 from gmlib.training.config import Loss, Task, TrainConfig
 from gmlib.training.monitor import READ_EVERY, Monitor
@@ -74,14 +82,21 @@ def train(
     out: Path | None = None,
     resume: bool = True,
     progress: bool = False,
+    fingerprint: Mapping[str, Any] | None = None,
 ) -> TrainResult:
     """Minimise the task's loss.
 
     A run that is killed and started again with the same ``out`` goes on from its last checkpoint and, on the
     CPU, ends with the same bits: see :mod:`gmlib.training.batches` for the randomness. torch's default
-    generators are seeded before every step as well (for dropout), and given back as they were. Under
-    ``torchrun`` or ``accelerate launch`` the batch is shared among the processes, to the same numbers up to
-    rounding.
+    generators are seeded before every step as well (for dropout), and given back as they were. A run that is
+    about something else (other settings, data, weights by name and shape, or another ``fingerprint``) is
+    refused; what the checkpoint cannot know is the code of loss and model, so that an option that only
+    changes that belongs into ``fingerprint``. Gradients that the model comes with are dropped.
+
+    Under ``torchrun`` or ``accelerate launch`` the batch and its ``noise`` are shared among the processes, to the
+    same numbers as with one, up to rounding. That does not hold for what a model does by itself in training:
+    dropout draws from torch's default generator, seeded differently in each process, and batch normalisation
+    averages over the share of its process. The numbers of such a run depend on how many processes share it.
 
     Args:
         task: what to train; its model is trained in place, and moved to the device.
@@ -89,14 +104,18 @@ def train(
         out: folder for the checkpoint; None keeps none.
         resume: go on from a checkpoint in ``out`` when there is one; otherwise start over.
         progress: show a progress bar (needs tqdm).
+        fingerprint: what else the run depends on, as the recipes pass name and options of their task: values
+            that JSON knows, nested or not. It is kept in the checkpoint and must be the same on resume.
 
     Returns:
         The trained model, its average, the history.
 
     Raises:
         TrainingDiverged: a term of the loss turned NaN or infinite.
-        ValueError: the checkpoint belongs to another run; the batch does not fit data or processes; the loss
-            does not return a scalar called ``"loss"``.
+        ValueError: the checkpoint belongs to another run, and the message says what differs; the batch does not
+            fit data or processes; the loss does not return a scalar called ``"loss"``; ``fingerprint`` has a key
+            "data" or "model", which are filled in here.
+        TypeError: ``fingerprint`` holds what JSON does not know.
         ImportError: a progress bar is wanted and tqdm is not installed.
 
     Example:
@@ -112,13 +131,20 @@ def train(
         [3.0, 1.0]
     """
     process = join(config.device)
-    cuda = [process.device.index or 0] if process.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        return _train(task, config, process, out=out, resume=resume, progress=progress)
+    about = fingerprint_of(task, {} if fingerprint is None else fingerprint)
+    with default_generators_kept(process.device):
+        return _train(task, config, process, about, out=out, resume=resume, progress=progress)
 
 
 def _train(
-    task: Task, config: TrainConfig, process: Process, *, out: Path | None, resume: bool, progress: bool
+    task: Task,
+    config: TrainConfig,
+    process: Process,
+    about: dict[str, Any],
+    *,
+    out: Path | None,
+    resume: bool,
+    progress: bool,
 ) -> TrainResult:
     device = process.device
     batches = Batches(
@@ -141,7 +167,7 @@ def _train(
     checkpoint = None if out is None else Path(out) / CHECKPOINT
     good = checkpoint if checkpoint is not None and resume and checkpoint.is_file() else None
     if good is not None:
-        kept = _state.load(good, config=config, rows=task.rows, model=model, ema=ema, optimizer=optimizer)
+        kept = _state.load(good, config=config, fingerprint=about, model=model, ema=ema, optimizer=optimizer)
         first, history, window, before = kept["step"], kept["history"], kept["window"], kept["seconds"]
 
     monitor = Monitor(process, first)
@@ -149,6 +175,7 @@ def _train(
     started = timed_from = time.perf_counter()
     paused = 0.0
     model.train()
+    optimizer.zero_grad()  # what a look at the gradients left is not of this run
     with closing(progress_bar(config.steps, first, shown=progress and process.rank == 0)) as bar:
         for step in range(first, config.steps):
             seed_default(seed_from(config.seed, "model", step, process.rank), device)
@@ -197,7 +224,7 @@ def _train(
                             checkpoint,
                             step=done,
                             config=config,
-                            rows=task.rows,
+                            fingerprint=about,
                             history=history,
                             window=window,
                             seconds=before + time.perf_counter() - started,

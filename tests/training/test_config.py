@@ -56,6 +56,8 @@ def test_differences() -> None:
         ("amp", "yes", TypeError),
         ("compile", 1, TypeError),
         ("seed", -1, ValueError),
+        ("device", torch.device("cpu"), TypeError),
+        ("device", 0, TypeError),
         ("log_every", 0, ValueError),
     ],
 )

@@ -189,6 +189,8 @@ def test_bad_recipe(
             "task_options do not fit toy:make_task: got an unexpected keyword argument 'depth'",
         ),
         ("other.x=3", "unknown key 'other'"),
+        ("name.foo=1", r"toy\.toml: --set name\.foo=1: name is no table, got 'toy'"),
+        ("train.steps.x=1", r"toy\.toml: --set train\.steps\.x=1: train\.steps is no table, got 12"),
     ],
 )
 def test_bad_change(recipe: Path, change: str, message: str) -> None:
