@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,24 +32,41 @@ def value(found: Any) -> Value:
     """A number, tensor, array, or list of them, as a :class:`Value`.
 
     Raises:
-        OddValue: it is none of these.
+        OddValue: it is none of these, or it cannot be read.
 
     Example:
         >>> value([1.0, 2]).data.tolist(), value(torch.ones(2)).coarse
         ([1.0, 2.0], True)
     """
+    try:
+        return _value(found)
+    except OddValue:
+        raise
+    except (Exception, SystemExit) as error:
+        # The error may be the student's too, down to its text.
+        why = traceback.format_exception_only(error)[-1].strip().replace("\n", " ")[:200]
+        raise OddValue(
+            f"a value of type {type(found).__name__} that cannot be read as numbers ({why})"
+        ) from None
+
+
+def _value(found: Any) -> Value:
     if isinstance(found, Tensor):
         if found.is_complex():
             raise OddValue("a complex tensor")
+        if found.layout != torch.strided or found.is_nested:
+            raise OddValue("a sparse or nested tensor")
         coarse = found.dtype in (torch.float32, torch.float16, torch.bfloat16)
         return Value(found.detach().to("cpu", torch.float64).clone(), coarse)
     if isinstance(found, bool | int | float):
         return Value(torch.tensor(float(found), dtype=torch.float64))
     if isinstance(found, list | tuple) and found:
-        parts = [value(part) for part in found]
+        parts = [_value(part) for part in found]
         if len({part.data.shape for part in parts}) != 1:
             raise OddValue(f"a {type(found).__name__} of parts with different shapes")
         return Value(torch.stack([p.data for p in parts]), any(p.coarse for p in parts))
+    if isinstance(found, type):
+        raise OddValue(f"the class {found.__name__}")
     if convert := getattr(found, "__array__", None):
         array = convert()
         if array.dtype.kind in "fiub":

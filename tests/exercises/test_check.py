@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,62 @@ def test_an_odd_answer_is_named(id: str, answer: object, said: str) -> None:
     assert said.lower() in str(report).lower()
 
 
+class Hostile:
+    """Whatever the checker asks of it, it fails."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __array__(self) -> np.ndarray:
+        raise self.error
+
+
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def _endless() -> list[object]:
+    found: list[object] = [1.0]
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        (10**400, "a value of type int that cannot be read as numbers (OverflowError: int too large"),
+        ([1.0, 10**400], "a value of type list that cannot be read as numbers (OverflowError"),
+        (
+            Hostile(ValueError("mine")),
+            "a value of type Hostile that cannot be read as numbers (ValueError: mine",
+        ),
+        (Hostile(SystemExit(3)), "a value of type Hostile that cannot be read as numbers (SystemExit: 3"),
+        (Hostile(Wordless()), "a value of type Hostile that cannot be read as numbers"),
+        (np.float64, "the class float64"),
+        (_endless(), "a value of type list that cannot be read as numbers (RecursionError"),
+        (torch.empty(2, device="meta"), "a value of type Tensor that cannot be read as numbers"),
+        (torch.eye(2).to_sparse(), "a sparse or nested tensor"),
+        (np.array([1j]), "a value of type ndarray"),
+        (np.array(["a"]), "a value of type ndarray"),
+    ],
+    ids=range(11),
+)
+def test_what_cannot_be_read_is_the_students_mistake(odd: object, said: str) -> None:
+    report = check("elbo.iwae", lambda log_weights: odd)
+    assert report.state == "failed"
+    assert f"It returns {said}" in str(report)
+    assert "numbers are wanted" in str(report)
+    report = check("elbo.not-mle", odd)
+    assert report.state == "failed"
+    assert (f"It is {said}" in str(report)) is not isinstance(odd, type)
+
+
+def test_stopping_the_check_stops_it() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        check("elbo.not-mle", Hostile(KeyboardInterrupt()))
+
+
 def test_html_is_escaped() -> None:
     def mine(log_weights: torch.Tensor) -> torch.Tensor:
         raise ValueError("<script>alert(1)</script>")
@@ -250,8 +307,9 @@ def test_a_mistake_made_in_other_words_is_recognised() -> None:
 
     assert check("elbo.two-terms", elbo).mistake in ("default-reduction", "mean-over-pixels")
 
-    def gradient(f: object, mean: float, std: float, noise: torch.Tensor) -> torch.Tensor:
-        assert callable(f)
+    def gradient(
+        f: Callable[[torch.Tensor], torch.Tensor], mean: float, std: float, noise: torch.Tensor
+    ) -> torch.Tensor:
         parameters = torch.tensor([mean, std], dtype=torch.float64, requires_grad=True)
         z = torch.distributions.Normal(parameters[0], parameters[1]).sample(noise.shape)
         (found,) = torch.autograd.grad(f(z).sum() + 0 * parameters.sum(), parameters)
