@@ -6,6 +6,7 @@ JSON an exercise, to the descriptor. It judges nothing: whatever is written ther
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -22,6 +23,8 @@ from gmlib.exercises.values import decode, encode
 
 LONGEST = 4000
 """Characters of a traceback that are passed on."""
+PROCESSES = 8
+"""Processes and threads that a submission may have in the sandbox; torch computes on one."""
 
 
 def _inputs(case: dict[str, Any]) -> dict[str, Any]:
@@ -34,18 +37,20 @@ def _limit(memory: int, seconds: int) -> None:
         import resource
     except ImportError:
         return
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        size = pages * os.sysconf("SC_PAGE_SIZE") + memory
-        resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    except OSError:
-        pass
     bounds = {"RLIMIT_CPU": seconds, "RLIMIT_FSIZE": 1 << 24, "RLIMIT_CORE": 0}
+    with contextlib.suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        bounds["RLIMIT_AS"] = pages * os.sysconf("SC_PAGE_SIZE") + memory
     if os.environ.get("GMLIB_SANDBOX"):
-        # Counted for the sandbox's own user; outside it would count every process of the person who grades.
-        bounds["RLIMIT_NPROC"] = 64
+        # Counted for the sandbox's own user; outside it would count every process of the person who grades. Memory is
+        # bounded for each process, so there may be few.
+        bounds["RLIMIT_NPROC"] = PROCESSES
     for name, bound in bounds.items():
-        resource.setrlimit(getattr(resource, name), (bound, bound))
+        limit = getattr(resource, name)
+        # Only root may raise a limit that is set already, and nobody wants it raised.
+        _, hard = resource.getrlimit(limit)
+        held = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
+        resource.setrlimit(limit, (held, held))
 
 
 def _answer(exercise: Exercise, space: dict[str, Any] | None, failure: str, cases: list[Any]) -> Answered:

@@ -32,6 +32,14 @@ class NoSandbox(RuntimeError):
     """Student code cannot be confined on this machine; the message says why, and what to do."""
 
 
+class NoUserNamespaces(NoSandbox):
+    """Bubblewrap is here, but the kernel, or the container around us, refuses it a user namespace."""
+
+
+REFUSALS = ("uid map", "new namespace", "RTM_NEWADDR")
+"""What bubblewrap says then: it may have no namespace, or one (Ubuntu's AppArmor) in which it may do nothing."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one submission may use.
@@ -39,7 +47,7 @@ class Limits:
     Attributes:
         seconds: wall-clock seconds for one exercise.
         start: wall-clock seconds to start Python and to load the submission.
-        memory: bytes beyond what Python and torch take.
+        memory: bytes for each process, beyond what Python and torch take.
     """
 
     seconds: float = 20.0
@@ -52,7 +60,8 @@ def bubblewrap() -> str:
     """The path of a bubblewrap that works here.
 
     Raises:
-        NoSandbox: there is none, or it may not make a sandbox.
+        NoSandbox: there is none, or it does not make a sandbox.
+        NoUserNamespaces: it may not make one.
 
     Example:
         >>> try:
@@ -72,10 +81,15 @@ def bubblewrap() -> str:
     trial = subprocess.run(
         [path, *_walls(Path(__file__)), sys.executable, "-c", "print(1)"], capture_output=True, text=True
     )
-    if trial.returncode:
-        raise NoSandbox(
-            f"bubblewrap (bwrap) cannot make a sandbox here: {trial.stderr.strip()[:300]} {way_out}"
+    says = trial.stderr.strip()[:300]
+    if trial.returncode and any(refusal in says for refusal in REFUSALS):
+        raise NoUserNamespaces(
+            f"bubblewrap (bwrap) is refused user namespaces here, by the kernel or by the container around us: {says} "
+            "On Ubuntu `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` allows them; a container has to "
+            f"be started so that they are allowed. {way_out}"
         )
+    if trial.returncode:
+        raise NoSandbox(f"bubblewrap (bwrap) cannot make a sandbox here: {says} {way_out}")
     return path
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from gmlib.exercises import find
 from gmlib.exercises.__main__ import main
 from gmlib.exercises.grading import Grades, grade, submissions
 from gmlib.exercises.judge import judge
-from gmlib.exercises.sandbox import Limits, NoSandbox, _read, bubblewrap
+from gmlib.exercises.sandbox import Limits, NoSandbox, NoUserNamespaces, _read, bubblewrap
 from gmlib.exercises.submission import load
 
 pytestmark = pytest.mark.slow
@@ -51,9 +54,13 @@ def fill(folder: Path, files: dict[str, str]) -> Path:
 
 
 def sandbox_or_skip() -> None:
+    """Without a sandbox the tests of it are skipped, but never unseen: where CI runs, that is a failure."""
     try:
         bubblewrap()
     except NoSandbox as error:
+        known = isinstance(error, NoUserNamespaces) and os.environ.get("GMLIB_NO_USERNS") == "1"
+        if os.environ.get("CI") and not known:
+            pytest.fail(str(error))
         pytest.skip(str(error))
 
 
@@ -165,6 +172,58 @@ def test_a_hostile_submission_reaches_nothing(tmp_path: Path) -> None:
     )
 
 
+BOUNDS = """
+import os, resource, time
+
+def normal_kl(mean, log_std):
+    made = 0
+    for _ in range(64):
+        try:
+            child = os.fork()
+        except OSError:
+            break
+        if child == 0:
+            time.sleep(60)
+        made += 1
+    raise RuntimeError(f"limit {resource.getrlimit(resource.RLIMIT_NPROC)}, made {made}.")
+"""
+
+
+def test_processes_are_bounded(tmp_path: Path) -> None:
+    sandbox_or_skip()
+    says = grade(fill(tmp_path / "in", {"mal.py": BOUNDS}), [KL], limits=LIMITS).marks["mal.py"][KL.id].says
+    assert "limit (8, 8)" in says
+    # The system counts the processes of everyone but root.
+    if os.getuid() != 0:
+        assert int(says.rsplit("made ", 1)[1].split(".")[0]) < 8
+
+
+LIMITED = """
+import resource, sys
+from gmlib.exercises import _child
+names = ("AS", "CPU", "FSIZE", "CORE", "NPROC")
+before = {name: int(bound) for name, bound in zip(names, sys.argv[1:])}
+for name, bound in before.items():
+    resource.setrlimit(getattr(resource, "RLIMIT_" + name), (bound, bound))
+_child._limit(1 << 40, 10**6)
+for name, bound in before.items():
+    found = resource.getrlimit(getattr(resource, "RLIMIT_" + name))
+    assert found == (bound, bound), (name, found, bound)
+print("held")
+"""
+
+
+def test_a_limit_that_is_lower_already_is_kept() -> None:
+    bounds = [str(n) for n in (1 << 36, 1000, 1 << 20, 0, 6)]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, *bounds],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "GMLIB_SANDBOX": "1"},
+    )
+    assert done.stdout == "held\n", done.stderr
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -204,6 +263,65 @@ def test_without_bubblewrap_grading_is_refused(
         grade(folder, EXERCISES)
     assert main(["grade", str(folder)]) == 2
     assert "bubblewrap" in capsys.readouterr().err
+
+
+def without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str | None) -> None:
+    """A machine whose bubblewrap fails with these words, or that has none."""
+    bubblewrap.cache_clear()
+    if says is not None:
+        script = tmp_path / "bwrap"
+        script.write_text(f"#!/bin/sh\necho '{says}' >&2\nexit 1\n", "utf8")
+        script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("CI", "GMLIB_NO_USERNS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+REFUSALS = [
+    "bwrap: setting up uid map: Permission denied",
+    "bwrap: Creating new namespace failed: Operation not permitted",
+    "bwrap: No permissions to create a new namespace, likely because the kernel does not allow it.",
+    "bwrap: loopback: Failed RTM_NEWADDR: Operation not permitted",
+]
+BROKEN = "bwrap: Unknown option --unshare-all"
+
+
+@pytest.mark.parametrize("says", REFUSALS)
+def test_refused_user_namespaces_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str
+) -> None:
+    without(tmp_path, monkeypatch, says)
+    with pytest.raises(NoUserNamespaces, match=r"user namespaces.*apparmor_restrict.*--trusted") as error:
+        bubblewrap()
+    assert says in str(error.value)
+    without(tmp_path, monkeypatch, BROKEN)
+    with pytest.raises(NoSandbox, match="Unknown option") as other:
+        bubblewrap()
+    assert not isinstance(other.value, NoUserNamespaces)
+
+
+@pytest.mark.parametrize(
+    ("says", "ci", "known", "fails"),
+    [
+        (None, "", "", False),
+        (None, "true", "", True),
+        (None, "true", "1", True),
+        (REFUSALS[0], "", "", False),
+        (REFUSALS[0], "true", "", True),
+        (REFUSALS[0], "true", "1", False),
+        (BROKEN, "true", "1", True),
+    ],
+)
+def test_where_ci_runs_a_missing_sandbox_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str | None, ci: str, known: str, fails: bool
+) -> None:
+    without(tmp_path, monkeypatch, says)
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setenv("GMLIB_NO_USERNS", known)
+    # What pytest raises for a failure and for a skip is no Exception.
+    with pytest.raises(BaseException, match="bwrap") as outcome:
+        sandbox_or_skip()
+    assert outcome.type is (pytest.fail.Exception if fails else pytest.skip.Exception)
 
 
 def test_the_command_prints_a_table_and_writes_json(
