@@ -50,9 +50,10 @@ def main(arguments: list[str]) -> int:
     except (ValueError, NoSandbox) as error:
         print(f"gmlib.exercises: {error}", file=sys.stderr)
         return 2
-    print(grades.table())
+    # The file first: whoever reads the table may close the pipe.
     if chosen.json is not None:
         write_text(chosen.json, grades.text())
+    print(grades.table())
     return 0
 
 

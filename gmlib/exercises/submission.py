@@ -67,6 +67,8 @@ def _cell(source: str, name: str, wanted: set[str], space: dict[str, Any]) -> No
 def _cells(text: str) -> list[str]:
     notebook = json.loads(text)
     sources = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+    # A timed cell is Python below its first line; other cell magics (%%bash, %%html) are not.
+    sources = [source.partition("\n")[2] if source.startswith("%%time") else source for source in sources]
     return [_python(source) for source in sources if not source.startswith("%%")]
 
 

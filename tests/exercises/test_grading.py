@@ -357,12 +357,14 @@ def test_of_a_notebook_only_what_is_needed_runs(tmp_path: Path) -> None:
         "def helper(x):\n    return 2 * x\nhelper(1) / 0",
         "scale = 3.0\ndef answer(x):\n    return scale * helper(x)",
         "%%bash\nrm everything",
+        "%%time\ndef timed(x):\n    return x",
         "other = 1 / 0",
         "import a_module_that_is_not_here\nclass Broken(nowhere.Base):\n    pass",
         "this cell cannot be read",
     ]
     path = tmp_path / "gil.ipynb"
     path.write_text(notebook(*cells), "utf8")
-    space = load(path, ["answer"])
+    space = load(path, ["answer", "timed"])
     assert space["answer"](2) == 12
+    assert space["timed"](3) == 3
     assert "other" not in space
