@@ -11,4 +11,4 @@ The package behind the book *Generative Models, Live*. Conventions that hold eve
 Importing ``gmlib`` imports no submodule: ``from gmlib.vae import VAE`` loads what it needs.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.1.0.dev0"
