@@ -150,7 +150,8 @@ def test_address_from_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     with Path(__file__).parents[2].joinpath("pyproject.toml").open("rb") as file:
         repository = tomllib.load(file)["project"]["urls"]["Repository"]
     owner_and_name = repository.removeprefix("https://github.com/")
-    assert assets_url() == f"https://raw.githubusercontent.com/{owner_and_name}/v{__version__}/assets"
+    reference = "main" if ".dev" in __version__ else f"v{__version__}"
+    assert assets_url() == f"https://raw.githubusercontent.com/{owner_and_name}/{reference}/assets"
 
 
 def installed(folder: Path, version: str, origin: str | None) -> None:
