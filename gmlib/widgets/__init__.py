@@ -14,6 +14,7 @@ What a widget shows are gmlib's numbers: tests hold its JavaScript against this 
 
 from gmlib.widgets.density_explorer import DensityExplorer
 from gmlib.widgets.gradient_estimators import GradientEstimators
+from gmlib.widgets.importance_samples import ImportanceSamples
 from gmlib.widgets.posterior_tug import PosteriorTug
 
-__all__ = ["DensityExplorer", "GradientEstimators", "PosteriorTug"]
+__all__ = ["DensityExplorer", "GradientEstimators", "ImportanceSamples", "PosteriorTug"]

@@ -14,7 +14,7 @@ from gmbook.house import HTML, built
 from gmbook.widgets import STATE, VIEW
 
 from gmlib.distributions import GaussianMixture, toy
-from gmlib.widgets import PosteriorTug
+from gmlib.widgets import ImportanceSamples, PosteriorTug
 from gmlib.widgets.density_explorer import THREE
 
 pytestmark = pytest.mark.browser
@@ -235,6 +235,82 @@ def test_a_slider_changes_the_exact_variance(browser: Any, site: str) -> None:
             "1 draws" in found.locator(".gm-w-live").inner_text()
             or draws.get_attribute("aria-valuetext") == "1"
         )
+
+
+def assert_importance(found: Any, k: int, **state: float) -> None:
+    terms = ImportanceSamples(**state).terms()
+    exact = {"ELBO, exact": terms.elbo, "+ gap, KL(q‖p)": terms.gap, "= log p(x), exact": terms.log_evidence}
+    assert_shows(found, {row: [round(value, 3) + 0.0] for row, value in exact.items()})
+    (error,) = shown(found, "its standard error")
+    (below,) = shown(found, "log p(x) − mean")
+    # The mean lies between the two exact lines, up to five standard errors of its 400 draws.
+    assert -5 * error - 1e-3 <= below <= terms.gap + 5 * error + 1e-3
+    effective, of = shown(found, "effective samples of K")
+    assert of == k
+    assert 1 <= effective <= k
+
+
+def test_more_samples_close_the_gap(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "importance-samples")
+        assert_importance(found, 4, x=1.3)
+        handle = found.locator("button[role=slider]")
+        handle.focus()
+        for key in ("ArrowRight", "Shift+ArrowRight", "ArrowLeft"):
+            tab.keyboard.press(key)
+        tab.wait_for_timeout(150)
+        assert handle.get_attribute("aria-valuetext") == "K = 128"
+        assert_importance(found, 128, x=1.3)
+        (below,) = shown(found, "log p(x) − mean")
+        assert abs(below) < 0.03
+        found.locator("input[aria-label='samples K']").focus()
+        tab.keyboard.press("Home")
+        assert_shows(found, {"effective samples of K": [1.0, 1.0]})
+        assert_importance(found, 1, x=1.3)
+        tab.keyboard.press("End")
+        tab.wait_for_timeout(150)
+        assert_importance(found, 256, x=1.3)
+        before = shown(found, "mean of the draws")
+        found.get_by_role("button", name="New draws").click()
+        tab.wait_for_timeout(150)
+        assert shown(found, "mean of the draws") != before
+        tab.wait_for_function(
+            "() => document.querySelector('[data-widget=importance-samples] .gm-w-live').textContent"
+            ".includes('of 256 samples are effective')"
+        )
+
+
+def test_the_exact_posterior_gathers_every_draw(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "importance-samples")
+        observed = found.locator("input[aria-label='observed x']")
+        observed.focus()
+        for _ in range(6):
+            tab.keyboard.press("ArrowRight")
+        assert_importance(found, 4, x=1.6)
+        found.get_by_role("button", name="Exact posterior").click()
+        truth = round(ImportanceSamples(1.6).terms().log_evidence, 3)
+        assert_shows(
+            found, {"mean of the draws": [truth], "its standard error": [0.0], "ELBO, exact": [truth]}
+        )
+        assert_shows(found, {"effective samples of K": [4.0, 4.0]})
+        found.get_by_role("button", name="Prior").click()
+        assert_importance(found, 4, x=1.6)
+
+
+def test_a_finger_drags_the_number_of_samples(browser: Any, site: str) -> None:
+    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+        handle = widget(tab, "importance-samples").locator("button[role=slider]")
+        handle.scroll_into_view_if_needed()
+        x, y = middle(handle)
+        session = tab.context.new_cdp_session(tab)
+        for kind, points in (("Start", [(x, y)]), ("Move", [(x + 60, y - 4)]), ("End", [])):
+            touches = [{"x": left, "y": up} for left, up in points]
+            session.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": touches})
+        tab.wait_for_timeout(150)
+        now = int(handle.get_attribute("aria-valuenow"))
+        assert now > 4
+        assert now & (now - 1) == 0
 
 
 def assert_probe(found: Any, law: GaussianMixture, x: float, y: float) -> None:

@@ -13,12 +13,12 @@ from traitlets import TraitError
 
 from gmlib.distributions import GaussianMixture, toy
 from gmlib.distributions.toys import TOYS
-from gmlib.widgets import DensityExplorer, GradientEstimators, PosteriorTug
+from gmlib.widgets import DensityExplorer, GradientEstimators, ImportanceSamples, PosteriorTug
 from gmlib.widgets.arrays import pack, quantise
 from gmlib.widgets.base import STATIC
 
 F64 = torch.float64
-EVERY = (DensityExplorer, PosteriorTug, GradientEstimators)
+EVERY = (DensityExplorer, PosteriorTug, GradientEstimators, ImportanceSamples)
 
 
 def replies(widget: Any, monkeypatch: pytest.MonkeyPatch, message: dict[str, Any]) -> list[Any]:
@@ -85,6 +85,8 @@ def test_traits_refuse_what_the_picture_cannot_show() -> None:
         DensityExplorer().law = "moons"
     with pytest.raises(TraitError):
         GradientEstimators().n = 0
+    with pytest.raises(TraitError):
+        ImportanceSamples().k = 300
 
 
 def test_the_terms_of_a_linear_model_are_its_closed_form() -> None:
@@ -124,6 +126,12 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (GradientEstimators, {"mu": "1"}, TypeError, "mu"),
     (GradientEstimators, {"n": 0}, ValueError, "n must"),
     (GradientEstimators, {"n": 5000}, ValueError, "n must"),
+    (ImportanceSamples, {"x": 3.5}, ValueError, "x must"),
+    (ImportanceSamples, {"mean": "0"}, TypeError, "mean"),
+    (ImportanceSamples, {"std": 0.1}, ValueError, "std"),
+    (ImportanceSamples, {"k": 0}, ValueError, "k must"),
+    (ImportanceSamples, {"k": 257}, ValueError, "k must"),
+    (ImportanceSamples, {"k": 2.0}, TypeError, "k must"),
     (DensityExplorer, {"law": "moons"}, ValueError, "law"),
     (DensityExplorer, {"sigma": -0.1}, ValueError, "sigma"),
     (DensityExplorer, {"show": "map"}, ValueError, "show"),
@@ -175,3 +183,5 @@ def test_bad_arrays_are_named() -> None:
         quantise(torch.tensor([float("nan")]))
     with pytest.raises(ValueError, match="cross"):
         DensityExplorer.block("moons")
+    with pytest.raises(TypeError, match="noise"):
+        ImportanceSamples().bounds([[0.0]])  # pyright: ignore[reportArgumentType]

@@ -1,7 +1,7 @@
 // Labelled controls, each bound to a trait of the model: moved here it is set there, set there it moves here.
 
-// scale: "linear" or "log"; format: the value as it is read.
-export function slider(view, place, { trait, label, low, high, step = 0.01, scale = "linear", format = (v) => v.toFixed(2) }) {
+// scale: "linear" or "log", which has `parts` steps; format: the value as it is read.
+export function slider(view, place, { trait, label, low, high, step = 0.01, scale = "linear", parts = 200, format = (v) => v.toFixed(2) }) {
   const field = view.make("label", "gm-w-field", place);
   const head = view.make("span", "gm-w-field-head", field);
   view.make("span", "", head).textContent = label;
@@ -10,8 +10,11 @@ export function slider(view, place, { trait, label, low, high, step = 0.01, scal
   input.type = "range";
   input.setAttribute("aria-label", label);
   const log = scale === "log";
-  const [to, from] = log ? [Math.log, Math.exp] : [(v) => v, (v) => v];
-  Object.assign(input, { min: to(low), max: to(high), step: log ? (to(high) - to(low)) / 200 : step });
+  // A log slider counts its steps: whole numbers, so that its last one is `high` and not a rounding error short of it.
+  const ratio = high / low;
+  const to = log ? (v) => (parts * Math.log(v / low)) / Math.log(ratio) : (v) => v;
+  const from = log ? (count) => low * ratio ** (count / parts) : (v) => v;
+  Object.assign(input, { min: to(low), max: log ? parts : high, step: log ? 1 : step });
   view.listen(input, "input", () => {
     const value = Math.min(high, Math.max(low, from(Number(input.value))));
     view.set({ [trait]: Number.isInteger(step) ? Math.round(value) : value });
