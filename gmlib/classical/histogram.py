@@ -15,7 +15,7 @@ class PixelHistograms:
     .. math:: P(x) = \prod_i \frac{n_i(x_i) + a}{N + a L}
 
     with :math:`n_i(k)` the number of training images whose pixel i has level k, N images, L levels and smoothing a. It
-    knows nothing of shape: a model of images that does not beat it has learnt less than nothing about images.
+    knows nothing of shape: a model of images that does not beat it has gained nothing from looking at pixels together.
 
     Args:
         x: training images as whole levels, (n, d).

@@ -124,3 +124,17 @@ def test_writing_twice_changes_nothing(chapter: str) -> None:
 def test_a_notebook_without_summary_is_named() -> None:
     with pytest.raises(ValueError, match="has no summary"):
         page.write(new_notebook(cells=[]), CHAPTERS[0])
+
+
+def test_an_exercises_id_on_other_text_does_not_remove_the_text() -> None:
+    # jupytext --update hands ids out by likeness; prose, code or the summary may get an exercise's.
+    prose = new_markdown_cell("## In practice\n\nSum over pixels.", id=f"{page.PREFIX}bound-help")
+    code = new_code_cell("total = 1 + 1", id=f"{page.PREFIX}bound-stub")
+    summary = new_markdown_cell("(sec-02-summary)=\n## Summary", id=f"{page.PREFIX}start")
+    notebook = new_notebook(cells=[prose, code, summary])
+    page.write(notebook, "02_elbo")
+    kept = [c for c in notebook.cells if not c.id.startswith(page.PREFIX)]
+    assert [c.source for c in kept] == [prose.source, code.source, summary.source]
+    once = sources(notebook.cells)
+    page.write(notebook, "02_elbo")
+    assert sources(notebook.cells) == once

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from gmlib._files import write_text
 from gmlib.exercises import Exercise, listed
 
 PREFIX = "exercise-"
+MADE = re.compile(r"\{exercise\}|\{solution|\{dropdown\} Hint|-exercises\)=")
 SUMMARY = re.compile(r"^\(sec-\w+-summary\)=$|^## Summary$", re.M)
 INTRODUCTION = """(sec-{number}-exercises)=
 ## Exercises
@@ -82,6 +84,17 @@ def cells(chapter: str) -> list[Any]:
     return made
 
 
+def _is_exercise(cell: Any) -> bool:
+    """Whether a cell was made here, perhaps from an older definition: by its id, and by what it says."""
+    if not cell.get("id", "").startswith(PREFIX):
+        return False
+    if cell.cell_type == "markdown":
+        return MADE.search(cell.source) is not None
+    answers = [exercise.answer for exercise in listed()]
+    words = ["gmlib.exercises", "check(", *(f"def {a}(" for a in answers), *(f"{a} =" for a in answers)]
+    return any(word in cell.source for word in words)
+
+
 def write(notebook: Any, chapter: str) -> None:
     """Put the exercises into a notebook, in front of its summary, in place of those that are there.
 
@@ -90,7 +103,11 @@ def write(notebook: Any, chapter: str) -> None:
     """
     made = cells(chapter)
     old = {cell.source for cell in made}
-    kept = [c for c in notebook.cells if not (c.get("id", "").startswith(PREFIX) or c.source in old)]
+    kept = [c for c in notebook.cells if not (c.source in old or _is_exercise(c))]
+    for cell in kept:
+        if cell.get("id", "").startswith(PREFIX):
+            # jupytext --update may hand an exercise's id to another cell: the text stays, the id goes.
+            cell.id = uuid.uuid4().hex[:8]
     for place, cell in enumerate(kept):
         found = SUMMARY.search(cell.source) if cell.cell_type == "markdown" else None
         if found is None:

@@ -144,12 +144,12 @@ IWAE = Exercise(
     difficulty=1,
     minutes=15,
     statement=r"""
-Write `iwae(log_weights)` for {eq}`eq-02-iwae`: the argument holds $\log w_k$, $K$ samples in the rows and $n$ data
+Write `iwae(log_weights)` for {eq}`eq-02-iwae`: the argument holds $\log \omega_k$, $K$ samples in the rows and $n$ data
 points in the columns. Return one number for each data point. The log-weights of an image can be as low as $-2000$;
 the result must stay finite.
 
 Before you run it: what must the result be when all $K$ weights are equal? And between which two numbers, easy to
-read off the $\log w_k$, must it always lie?
+read off the $\log \omega_k$, must it always lie?
 """,
     answer="iwae",
     stub="""
@@ -202,14 +202,14 @@ def iwae(log_weights):
         ),
     ),
     hints=(
-        r"$\log \frac1K\sum_k w_k = \log\sum_k e^{\log w_k} - \log K$.",
+        r"$\log \frac1K\sum_k \omega_k = \log\sum_k e^{\log \omega_k} - \log K$.",
         r"Take the largest log-weight out of the sum first; PyTorch does it in `torch.logsumexp`.",
     ),
     solution=r"""
-With $m = \max_k \log w_k$, $\log\frac1K\sum_k w_k = m + \log\sum_k e^{\log w_k - m} - \log K$: no exponent is above
-zero, and one is exactly zero, so nothing overflows and the sum is not zero. Equal weights give their common
-logarithm, whatever $K$. By Jensen's inequality the result is at least the mean of the $\log w_k$, and an average is
-at most its largest member, so it is at most $m$.
+With $m = \max_k \log \omega_k$, $\log\frac1K\sum_k \omega_k = m + \log\sum_k e^{\log \omega_k - m} - \log K$: no
+exponent is above zero, and one is exactly zero, so nothing overflows and the sum is not zero. Equal weights give
+their common logarithm, whatever $K$. By Jensen's inequality the result is at least the mean of the $\log \omega_k$,
+and an average is at most its largest member, so it is at most $m$.
 """,
     cases=_weights,
     properties=(

@@ -147,7 +147,7 @@ BEST_DECODER = Exercise(
     minutes=20,
     statement=r"""
 Fix the encoder. Show that the decoder with the least expected squared error
-$\mathbb E_{q(x, z)}\lVert x - d(z)\rVert^2$ is the average $d^\star(z) = \mathbb E_{q(x \mid z)}[x]$, and say in
+$\mathbb E_{q(x, z)}\lVert x - \mu(z)\rVert^2$ is the average $\mu^\star(z) = \mathbb E_{q(x \mid z)}[x]$, and say in
 one sentence why its pictures are blurred.
 
 Then write `best_decoder(x, data, encoder)` for $n$ images with probabilities `data` and a code with $k$ values: return
@@ -200,14 +200,14 @@ def best_decoder(x, data, encoder):
         ),
     ),
     hints=(
-        r"For one code $z$ the error is a weighted sum of squared distances to a single point $d(z)$. "
+        r"For one code $z$ the error is a weighted sum of squared distances to a single point $\mu(z)$. "
         r"Differentiate with respect to that point.",
         r"The weights are $q(x \mid z) = q(x, z)/q(z)$, and $q(x, z) = p_{\text{data}}(x)\, q(z \mid x)$.",
     ),
     solution=r"""
-The error is $\sum_z q(z) \sum_x q(x \mid z) \lVert x - d(z)\rVert^2$, and each code has a point of its own. For a
+The error is $\sum_z q(z) \sum_x q(x \mid z) \lVert x - \mu(z)\rVert^2$, and each code has a point of its own. For a
 fixed $z$ add and subtract $m = \mathbb E_{q(x \mid z)}[x]$: the inner sum is
-$\sum_x q(x \mid z)\lVert x - m\rVert^2 + \lVert m - d(z)\rVert^2$, least at $d(z) = m$. If a code is compatible
+$\sum_x q(x \mid z)\lVert x - m\rVert^2 + \lVert m - \mu(z)\rVert^2$, least at $\mu(z) = m$. If a code is compatible
 with an edge in several places, $m$ is the average of pictures with the edge here and there: a soft edge that no
 single picture has.
 """,
