@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_finite, check_tensor
+from gmlib._checks import check_event, check_finite, check_tensor
+from gmlib.distributions._condition import block, read_index, split
 from gmlib.distributions._covariance import Covariance, Diagonal, Scalar, lift
 from gmlib.distributions.base import LOG_2PI, Law, check_broadcast, check_noise, in_chunks, read_covariance
 
@@ -289,6 +290,71 @@ class GaussianMixture(Law):
             return -(r.unsqueeze(-2) @ self._cov.solve(diff)).squeeze(-2)
 
         return self._chunked(score, x)
+
+    def marginal(self, index: int | Sequence[int]) -> GaussianMixture:
+        """The law of some of the coordinates: the same weights, the parts of means and covariances that belong to them.
+
+        Args:
+            index: the coordinates to keep, in the order wanted; a negative one counts from the end.
+
+        Returns:
+            A mixture over as many coordinates as ``index`` has.
+
+        Raises:
+            TypeError: if ``index`` is not an int or a sequence of ints.
+            ValueError: if it names a coordinate twice or one that does not exist.
+
+        Example:
+            >>> import torch
+            >>> GaussianMixture(torch.tensor([[-2.0, 7.0], [2.0, 8.0]]), var=1.0).marginal(1).mean
+            tensor([7.5000])
+        """
+        known, _ = read_index(index, self.event_shape[0])
+        return self._of(self._log_weights, self._means[..., known], block(self._cov, known))
+
+    def condition(self, index: int | Sequence[int], value: Float[Tensor, "... o"]) -> GaussianMixture:
+        r"""The law of the other coordinates once some are known, a mixture again.
+
+        .. math:: p(x_r\mid x_o) = \sum_k r_k(x_o)\,\mathcal N\bigl(x_r;\; m_{k,r} + C_{k,ro}C_{k,oo}^{-1}(x_o - m_{k,o}),\;
+            C_{k,rr} - C_{k,ro}C_{k,oo}^{-1}C_{k,or}\bigr)
+
+        with :math:`r_k` the responsibilities under the marginal law of :math:`x_o` (:eq:`eq-01-condition` in the book). One
+        component: the conditional law of a joint normal one.
+
+        Args:
+            index: the known coordinates o.
+            value: their values in the order of ``index``, shape ``(..., o)``; the leading dimensions broadcast against the
+                law's batch and become the result's.
+
+        Returns:
+            A mixture over the remaining coordinates, in their order.
+
+        Raises:
+            TypeError: as `marginal`, or if ``value`` is not a floating tensor.
+            ValueError: as `marginal`, if nothing is left, or if ``value`` does not fit ``index`` or lies on another device.
+
+        References:
+            C. M. Bishop, *Pattern Recognition and Machine Learning* (2006), eqs. 2.81 and 2.82, for each component.
+
+        Example:
+            >>> import torch
+            >>> law = GaussianMixture(torch.tensor([[1.0, -1.0], [1.0, 1.0], [9.0, 5.0]]), var=0.01)
+            >>> law.condition(0, torch.tensor([1.0])).weights  # the first coordinate rules the third component out
+            tensor([0.5000, 0.5000, 0.0000])
+        """
+        known, rest = read_index(index, self.event_shape[0])
+        if not rest:
+            raise ValueError(f"index must leave a coordinate to be described, got {index!r}")
+        check_event("value", value, (len(known),))
+        if value.device != self.device:
+            raise ValueError(f"value must be on the law's device {self.device}, got {value.device}")
+        cov_known, cov_rest, slope = split(self._cov, known, rest)
+        marginal = self._of(self._log_weights, self._means[..., known], cov_known)
+        diff = value.unsqueeze(-2) - marginal._means
+        means = self._means[..., rest]
+        if slope is not None:
+            means = means + (slope @ diff.unsqueeze(-1)).squeeze(-1)
+        return self._of(marginal._log_joint(diff).log_softmax(-1), means, cov_rest)
 
     def noised(self, alpha: Scalar, sigma: Scalar) -> GaussianMixture:
         r"""The law of :math:`\alpha x + \sigma\varepsilon`: same weights, each component noised.
