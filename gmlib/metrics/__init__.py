@@ -7,6 +7,7 @@ from gmlib.metrics.frechet_bias import Extrapolation, extrapolated_frechet_dista
 from gmlib.metrics.inception import inception_score
 from gmlib.metrics.neighbours import Neighbours, ball_counts, distance_blocks, k_nearest
 from gmlib.metrics.precision_recall import PrecisionRecall, neighbour_radii, precision_recall
+from gmlib.metrics.wasserstein import exact_wasserstein, sliced_wasserstein, wasserstein_1d
 
 __all__ = [
     "DensityCoverage",
@@ -17,6 +18,7 @@ __all__ = [
     "ball_counts",
     "density_coverage",
     "distance_blocks",
+    "exact_wasserstein",
     "expected_coverage",
     "extrapolated_frechet_distance",
     "frechet_bias",
@@ -27,4 +29,6 @@ __all__ = [
     "mean_estimate",
     "neighbour_radii",
     "precision_recall",
+    "sliced_wasserstein",
+    "wasserstein_1d",
 ]
