@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_event, check_tensor
+from gmlib._checks import check_choice, check_event, check_number, check_tensor
 from gmlib.distributions import GaussianMixture
+
+CovarianceKind = Literal["full", "diagonal", "spherical"]
+COVARIANCES = ("full", "diagonal", "spherical")
 
 
 def e_step(mixture: GaussianMixture, x: Float[Tensor, "n d"]) -> Float[Tensor, "n K"]:
@@ -45,6 +50,8 @@ def m_step(
     responsibilities: Float[Tensor, "n K"],
     *,
     counts: Float[Tensor, " n"] | None = None,
+    covariance: CovarianceKind = "full",
+    floor: float = 0.0,
 ) -> GaussianMixture:
     r"""The mixture that maximises the expected log joint for given responsibilities: weighted moments.
 
@@ -59,12 +66,16 @@ def m_step(
         x: data, (n, d).
         responsibilities: rows that sum to 1, (n, K).
         counts: how often each row of x was seen, (n,), non-negative.
+        covariance: ``"full"``, ``"diagonal"`` (keeps the diagonal of :math:`V_k`) or ``"spherical"`` (its mean).
+        floor: least variance in any direction, in squared units of x; eigenvalues of :math:`V_k` below it are raised
+            to it, which is the maximiser under that constraint, so that the likelihood still does not fall.
 
     Returns:
-        A mixture of K full-covariance Gaussian laws.
+        A mixture of K Gaussian laws.
 
     Raises:
-        ValueError: shapes do not match, or a component is left without data (its covariance is then singular).
+        ValueError: shapes do not match, or a component is left without data (its covariance is then singular) and
+            there is no floor.
 
     Example:
         >>> import torch
@@ -81,11 +92,30 @@ def m_step(
             f"responsibilities must be (n, K) for x of shape (n, d), got {tuple(responsibilities.shape)} "
             f"and {tuple(x.shape)}"
         )
+    check_choice("covariance", covariance, COVARIANCES)
+    check_number("floor", floor, low=0.0)
     weight = responsibilities if counts is None else counts[:, None] * responsibilities
     mass = weight.sum(0)
-    mean = (weight.T @ x) / mass[:, None]
-    centred = x - mean[:, None, :]
-    cov = torch.einsum("nk,knd,kne->kde", weight, centred, centred) / mass[:, None, None]
-    if not bool((torch.linalg.eigvalsh(cov)[:, 0] > 0).all()):
+    if not floor and not bool((mass > 0).all()):
         raise ValueError("responsibilities leave a component with too few points for a covariance")
-    return GaussianMixture(mean, weights=mass / mass.sum(), cov=cov)
+    # A component that no point wants keeps a tiny weight, and with a floor a covariance too.
+    share = mass.clamp_min(torch.finfo(mass.dtype).tiny ** 0.5) if floor else mass
+    mean = (weight.T @ x) / share[:, None]
+    if covariance == "full":
+        # One component after another: all at once, the factors would be K copies of the data.
+        parts = [(weight[:, k, None] * (x - m)).T @ (x - m) / share[k] for k, m in enumerate(mean)]
+        cov = torch.stack(parts)
+        values, vectors = torch.linalg.eigh(cov)
+        if floor:
+            raised = (vectors * values.clamp_min(floor).unsqueeze(-2)) @ vectors.mT
+            cov = torch.where((values[:, 0] < floor)[:, None, None], (raised + raised.mT) / 2, cov)
+        elif not bool((values[:, 0] > 0).all()):
+            raise ValueError("responsibilities leave a component with too few points for a covariance")
+        return GaussianMixture(mean, weights=share / share.sum(), cov=cov)
+    var = torch.stack([weight[:, k] @ (x - m).square() / share[k] for k, m in enumerate(mean)])
+    if covariance == "spherical":
+        var = var.mean(-1, keepdim=True)
+    var = var.clamp_min(floor)
+    if not bool((var > 0).all()):
+        raise ValueError("responsibilities leave a component with too few points for a variance")
+    return GaussianMixture(mean, weights=share / share.sum(), var=var)
