@@ -5,17 +5,32 @@ from gmlib.metrics.estimate import Estimate, mean_estimate
 from gmlib.metrics.frechet import frechet_distance, gaussian_frechet_distance
 from gmlib.metrics.frechet_bias import Extrapolation, extrapolated_frechet_distance, frechet_bias
 from gmlib.metrics.inception import inception_score
+from gmlib.metrics.likelihood import bits_per_dim, generalisation_gap, perplexity
+from gmlib.metrics.memorisation import memorisation_ratio
+from gmlib.metrics.kernel import (
+    CubicKernel,
+    GaussianKernel,
+    Kernel,
+    gaussian_mmd2,
+    median_bandwidth,
+    mmd2,
+    mmd2_estimate,
+)
 from gmlib.metrics.neighbours import Neighbours, ball_counts, distance_blocks, k_nearest
 from gmlib.metrics.precision_recall import PrecisionRecall, neighbour_radii, precision_recall
 from gmlib.metrics.wasserstein import exact_wasserstein, sliced_wasserstein, wasserstein_1d
 
 __all__ = [
+    "CubicKernel",
     "DensityCoverage",
     "Estimate",
     "Extrapolation",
+    "GaussianKernel",
+    "Kernel",
     "Neighbours",
     "PrecisionRecall",
     "ball_counts",
+    "bits_per_dim",
     "density_coverage",
     "distance_blocks",
     "exact_wasserstein",
@@ -24,10 +39,17 @@ __all__ = [
     "frechet_bias",
     "frechet_distance",
     "gaussian_frechet_distance",
+    "gaussian_mmd2",
+    "generalisation_gap",
     "inception_score",
     "k_nearest",
     "mean_estimate",
+    "median_bandwidth",
+    "memorisation_ratio",
+    "mmd2",
+    "mmd2_estimate",
     "neighbour_radii",
+    "perplexity",
     "precision_recall",
     "sliced_wasserstein",
     "wasserstein_1d",

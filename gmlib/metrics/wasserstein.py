@@ -19,7 +19,7 @@ def wasserstein_1d(
 
     .. math:: W_p(x, y) = \Big(\int_0^1 \lvert F_x^{-1}(u) - F_y^{-1}(u) \rvert^p \, du\Big)^{1/p}
 
-    (Villani 2003, "Topics in optimal transportation", theorem 2.18.) For samples of equal size it pairs the sorted
+    (Villani 2003, "Topics in optimal transportation", section 2.2.) For samples of equal size it pairs the sorted
     points; for others the quantile functions are steps, and the integral is a sum over the n + m levels at which either
     steps.
 
