@@ -83,7 +83,7 @@ def reverse_projection(law: Law, start: Gaussian, *, max_steps: int = 200) -> Ga
         >>> p = GaussianMixture(torch.tensor([[-2.0], [2.0]], dtype=torch.float64), var=0.25)
         >>> q = reverse_projection(p, Gaussian(torch.ones(1, dtype=torch.float64), var=1.0))
         >>> print(f"{q.mean.item():.4f} {q.variance.item():.4f}")
-        2.0000 0.2504
+        1.9998 0.2504
     """
     check_count("max_steps", max_steps)
     for name, value, kind in (("law", law, Law), ("start", start, Gaussian)):
@@ -115,10 +115,7 @@ def reverse_projection(law: Law, start: Gaussian, *, max_steps: int = 200) -> Ga
         ):
             size /= 2
         at = at + size * step
-    raise ValueError(
-        f"max_steps = {max_steps} Newton steps did not reach a minimum from start (mean {float(mean):g}): "
-        f"gradient {float(gradient.abs().max()):g}"
-    )
+    raise ValueError(f"max_steps = {max_steps} Newton steps from start ({start}) did not reach a minimum")
 
 
 def _reverse_kl(law: Law, at: Tensor, noise: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from gmlib._checks import check_count
 from gmlib.data import digits, mnist
+from gmlib.metrics import bits_per_dim
 from gmlib.nn import MLP, ConvDecoder, ConvEncoder
 from gmlib.training import Task
 from gmlib.vae import VAE, DiscretisedLogistic, importance_weighted_bound, standard_normal_log_prob
@@ -229,7 +229,7 @@ def evaluator(
             terms = (q.kl() - reconstruction.mean(0), -importance_weighted_bound(log_w), q.kl())
             sums += torch.stack([t.sum().double().cpu() for t in terms])
         neg_elbo, neg_iw, rate = (sums / len(x)).tolist()
-        bits = neg_elbo / (x.shape[1] * math.log(2))
+        bits = bits_per_dim(neg_elbo, x.shape[1])
         return {"neg_elbo": neg_elbo, "neg_iw_bound": neg_iw, "rate": rate, "bits_per_dim": bits}
 
     return evaluate
