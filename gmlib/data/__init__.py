@@ -1,24 +1,34 @@
-"""Data: 8x8 digits, MNIST (an embedded subset or in full), dequantisation and binarisation.
+"""Data: 8x8 digits, MNIST (an embedded subset or in full), printed letters; dequantisation, binarisation, corruptions.
 
 >>> from gmlib.data import digits, mnist
 """
 
+from gmlib.data.affine import jitter
 from gmlib.data.binarise import binarise
+from gmlib.data.corruptions import add_noise, blur, drop_classes, replace_by_noise
 from gmlib.data.dequantise import dequantise, log_mass, quantise
 from gmlib.data.digits import DIGITS_LEVELS, digits
 from gmlib.data.files import AssetError
 from gmlib.data.labelled import LabelledImages
+from gmlib.data.letters import LETTERS, letters
 from gmlib.data.mnist import MNIST_LEVELS, mnist
 
 __all__ = [
     "DIGITS_LEVELS",
+    "LETTERS",
     "MNIST_LEVELS",
     "AssetError",
     "LabelledImages",
+    "add_noise",
     "binarise",
+    "blur",
     "dequantise",
     "digits",
+    "drop_classes",
+    "jitter",
+    "letters",
     "log_mass",
     "mnist",
     "quantise",
+    "replace_by_noise",
 ]

@@ -1,12 +1,12 @@
 """Rulers: how far a model's samples are from the data."""
 
+from gmlib.metrics.ceiling import WithCeiling, with_ceiling
 from gmlib.metrics.coverage import DensityCoverage, density_coverage, expected_coverage
 from gmlib.metrics.estimate import Estimate, mean_estimate
+from gmlib.metrics.features import NETWORKS, feature_network, features, random_network
 from gmlib.metrics.frechet import frechet_distance, gaussian_frechet_distance
 from gmlib.metrics.frechet_bias import Extrapolation, extrapolated_frechet_distance, frechet_bias
 from gmlib.metrics.inception import inception_score
-from gmlib.metrics.likelihood import bits_per_dim, generalisation_gap, perplexity
-from gmlib.metrics.memorisation import memorisation_ratio
 from gmlib.metrics.kernel import (
     CubicKernel,
     GaussianKernel,
@@ -16,11 +16,14 @@ from gmlib.metrics.kernel import (
     mmd2,
     mmd2_estimate,
 )
+from gmlib.metrics.likelihood import bits_per_dim, generalisation_gap, perplexity
+from gmlib.metrics.memorisation import memorisation_ratio
 from gmlib.metrics.neighbours import Neighbours, ball_counts, distance_blocks, k_nearest
 from gmlib.metrics.precision_recall import PrecisionRecall, neighbour_radii, precision_recall
 from gmlib.metrics.wasserstein import exact_wasserstein, sliced_wasserstein, wasserstein_1d
 
 __all__ = [
+    "NETWORKS",
     "CubicKernel",
     "DensityCoverage",
     "Estimate",
@@ -29,6 +32,7 @@ __all__ = [
     "Kernel",
     "Neighbours",
     "PrecisionRecall",
+    "WithCeiling",
     "ball_counts",
     "bits_per_dim",
     "density_coverage",
@@ -36,6 +40,8 @@ __all__ = [
     "exact_wasserstein",
     "expected_coverage",
     "extrapolated_frechet_distance",
+    "feature_network",
+    "features",
     "frechet_bias",
     "frechet_distance",
     "gaussian_frechet_distance",
@@ -51,6 +57,8 @@ __all__ = [
     "neighbour_radii",
     "perplexity",
     "precision_recall",
+    "random_network",
     "sliced_wasserstein",
     "wasserstein_1d",
+    "with_ceiling",
 ]

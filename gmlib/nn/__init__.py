@@ -1,5 +1,6 @@
 """Networks that several chapters share."""
 
+from gmlib.nn.classifier import ConvClassifier
 from gmlib.nn.conv import ConvBlock, ConvDecoder, ConvEncoder
 from gmlib.nn.embedding import FourierEmbedding, SinusoidalEmbedding
 from gmlib.nn.mlp import MLP, ResidualBlock, ResidualMLP
@@ -7,6 +8,7 @@ from gmlib.nn.mlp import MLP, ResidualBlock, ResidualMLP
 __all__ = [
     "MLP",
     "ConvBlock",
+    "ConvClassifier",
     "ConvDecoder",
     "ConvEncoder",
     "FourierEmbedding",
