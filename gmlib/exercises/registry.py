@@ -7,7 +7,7 @@ import importlib
 
 from gmlib.exercises.exercise import Exercise
 
-CHAPTERS = ("elbo",)
+CHAPTERS = ("map", "elbo")
 """The modules of this package that hold exercises, in the order of the book; each has a tuple ``EXERCISES``."""
 
 
