@@ -3,6 +3,7 @@
 from gmlib.classical.em import e_step, m_step
 from gmlib.classical.histogram import PixelHistograms
 from gmlib.classical.imputation import impute_means
+from gmlib.classical.isotropic import fit_isotropic
 from gmlib.classical.kde import KernelDensity, best_bandwidth, leave_one_out_nll
 from gmlib.classical.mixture_fit import MixtureFit, fit_mixture
 from gmlib.classical.moments import MomentSolution, central_moments, pearson_moments
@@ -18,6 +19,7 @@ __all__ = [
     "best_bandwidth",
     "central_moments",
     "e_step",
+    "fit_isotropic",
     "fit_mixture",
     "fit_table",
     "impute_means",

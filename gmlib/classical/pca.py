@@ -1,4 +1,4 @@
-"""Principal components: the best linear code for squared error."""
+"""Principal components: the best linear code for squared error, and the Gaussian law that belongs to it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_event
+from gmlib.distributions import Gaussian
 
 
 class PCA:
@@ -14,9 +15,9 @@ class PCA:
 
     With the covariance :math:`V = U \Lambda U^\top` (divisor N, eigenvalues in falling order), the code is
     :math:`U_k^\top (x - \bar x)`, the reconstruction :math:`\bar x + U_k z`, and the mean squared error is
-    exactly the sum of the discarded eigenvalues (Eckart & Young 1936). A linear autoencoder reaches the same
-    error, and decoder times encoder is the same projector; the encoder alone is :math:`U_k^\top` only up to an
-    invertible k x k matrix (Baldi & Hornik 1989).
+    exactly the sum of the discarded eigenvalues (:eq:`eq-01-pca` in the book; Eckart & Young 1936). A linear
+    autoencoder reaches the same error, and decoder times encoder is the same projector; the encoder alone is
+    :math:`U_k^\top` only up to an invertible k x k matrix (Baldi & Hornik 1989).
 
     Args:
         x: data, (n, d), n >= 2.
@@ -69,3 +70,42 @@ class PCA:
         """
         check_event("z", z, (self.components.shape[1],))
         return self.mean + z @ self.components.T
+
+    def law(self) -> Gaussian:
+        r"""The Gaussian law that a code of k numbers and isotropic noise make: probabilistic PCA.
+
+        .. math:: p(x) = \mathcal N\big(x; \bar x,\ U_k(\Lambda_k - \sigma^2 I)U_k^\top + \sigma^2 I\big), \qquad
+                  \sigma^2 = \frac1{d-k}\sum_{i>k}\lambda_i
+
+        (:eq:`eq-01b-ppca` in the book.) The maximum-likelihood fit among all such laws; its average log-likelihood on the
+        data is :math:`-\tfrac12\big(\sum_{i\le k}\log\lambda_i + (d-k)\log\sigma^2 + d\log2\pi + d\big)`. With
+        k = d it is the Gaussian with the data's covariance. (The linear VAE of chapter 2,
+        `gmlib.vae.LinearVAE.from_ppca`, has the same evidence; there it is reached by a bound.)
+
+        Returns:
+            A full-covariance law, of the data's dtype and on its device.
+
+        Raises:
+            ValueError: the data do not vary in more than k directions (for k = d: in all d), so that the likelihood has
+                no maximum.
+
+        References:
+            M. E. Tipping and C. M. Bishop, *Probabilistic principal component analysis* (1999), section 3.2.
+
+        Example:
+            >>> import torch
+            >>> from gmlib.classical import PCA
+            >>> x = torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+            >>> PCA(x, 1).law().variance
+            tensor([2.0000, 0.5000])
+        """
+        d, k = self.components.shape
+        rest = self.eigenvalues[k:].mean() if k < d else self.eigenvalues[-1]
+        if not bool(rest > 10 * torch.finfo(rest.dtype).eps * self.eigenvalues[0]):
+            raise ValueError(
+                f"x must vary in more than k = {k} directions for a density: the discarded variance is {rest.item():.2e}"
+            )
+        noise = torch.diag(rest.expand(d)) if k < d else torch.zeros_like(self.eigenvalues).diag()
+        kept = self.eigenvalues[:k] - (rest if k < d else 0)
+        cov = (self.components * kept) @ self.components.T + noise
+        return Gaussian(self.mean, cov=(cov + cov.T) / 2)
