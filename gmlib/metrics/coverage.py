@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count
+from gmlib.metrics._samples import check_samples
 from gmlib.metrics.estimate import Estimate, mean_estimate
-from gmlib.metrics.neighbours import ball_counts, check_samples
+from gmlib.metrics.neighbours import ball_counts
 from gmlib.metrics.precision_recall import neighbour_radii
 
 

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gmlib.metrics._samples import check_samples, raised
 from gmlib.metrics.estimate import Estimate
-from gmlib.metrics.neighbours import check_samples, k_nearest, raised
+from gmlib.metrics.neighbours import k_nearest
 
 
 @torch.no_grad()

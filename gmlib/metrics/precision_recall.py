@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count
+from gmlib.metrics._samples import check_samples, raised
 from gmlib.metrics.estimate import Estimate, mean_estimate
-from gmlib.metrics.neighbours import ball_counts, check_samples, k_nearest, raised
+from gmlib.metrics.neighbours import ball_counts, k_nearest
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_number, check_tensor
 from gmlib._extras import require
+from gmlib.metrics._samples import check_samples, raised
 from gmlib.metrics.estimate import Estimate, mean_estimate
-from gmlib.metrics.neighbours import BLOCK_BYTES, check_samples, distance_blocks, raised
+from gmlib.metrics.neighbours import BLOCK_BYTES, distance_blocks
 
 
 def wasserstein_1d(
