@@ -52,18 +52,18 @@ $\log p_{\text{mix}}(x) \ge \log p_\theta(x) + \log\pi$ at every $x$, and that t
 $\mathrm{KL}(p_{\text{data}} \,\|\, p_{\text{mix}}) \le \mathrm{KL}(p_{\text{data}} \,\|\, p_\theta) - \log\pi$. How
 many nats can 99 % noise cost at most? How much is that for each of the 784 pixels of a digit, in bits?
 
-Then write `contaminated(log_model, log_noise, weight)`: given $\log p_\theta$ and $\log r$ at $n$ points and $\pi$,
-return $\log p_{\text{mix}}$. The log-density of an image can be $-1400$; the result must stay finite.
+Then write `log_contaminated(log_model, log_noise, weight)`: given $\log p_\theta$ and $\log r$ at $n$ points and
+$\pi$, return $\log p_{\text{mix}}$. The log-density of an image can be $-1400$; the result must stay finite.
 """,
-    answer="contaminated",
+    answer="log_contaminated",
     stub="""
-def contaminated(log_model, log_noise, weight):
+def log_contaminated(log_model, log_noise, weight):
     # log_model, log_noise: (n,), log-densities in nats; weight: pi.
     # Returns the mixture's log-density at each point, shape (n,).
     ...
 """,
     reference="""
-def contaminated(log_model, log_noise, weight):
+def log_contaminated(log_model, log_noise, weight):
     good = log_model + math.log(weight)
     bad = log_noise + math.log(1 - weight)
     return torch.logaddexp(good, bad)
@@ -116,8 +116,8 @@ $p_{\text{mix}}(x) \ge \pi\,p_\theta(x)$, because the other part is not negative
 Averaging $-\log p_{\text{mix}} \le -\log p_\theta - \log\pi$ over the data and subtracting the entropy of the data
 gives the bound on the KL. For $\pi = 0.01$ it is $\log 100 = 4.605$ nats, *whatever the dimension*. (In base 10 it
 would be 2; nats want the natural logarithm.) Over 784 pixels that is $4.605 / (784\ln 2) = 0.0085$ bits a pixel,
-less than the difference between two training runs. So a likelihood can hardly see that 99 of 100 samples are noise;
-the samples can.
+hardly visible in a table with two decimals. So a likelihood can hardly see that 99 of 100 samples are noise; the
+samples can.
 
 In code, add $\log\pi$ and $\log(1 - \pi)$ to the two log-densities and take the log-sum-exp of the pair.
 """,

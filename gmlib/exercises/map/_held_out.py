@@ -54,18 +54,18 @@ $$
 
 and say what a small gap does tell you, and what it does not.
 
-Then write `held_out_gap(train, test)`, with points in the rows: fit $\mu$ and $\sigma^2$ to `train`, and return the
+Then write `gaussian_gap(train, test)`, with points in the rows: fit $\mu$ and $\sigma^2$ to `train`, and return the
 average log-likelihood of `train` minus that of `test`.
 """,
-    answer="held_out_gap",
+    answer="gaussian_gap",
     stub="""
-def held_out_gap(train, test):
+def gaussian_gap(train, test):
     # train: (m, d); test: (n, d). Returns average log p(train) - average
     # log p(test) under N(mu, sigma^2 I) fitted to train: a number in nats.
     ...
 """,
     reference="""
-def held_out_gap(train, test):
+def gaussian_gap(train, test):
     mean = train.mean(0)
     variance = (train - mean).square().mean()
     off_train = ((train - mean) ** 2).sum(-1).mean()
@@ -140,9 +140,10 @@ $$
 $$
 
 Half of the leading $(d + 1)/m$ is what the fit gains on its own data, the other half is what it loses on new data:
-each of $d + 1$ parameters costs $\tfrac{1}{2m}$ twice. For digits with $d = 784$ and $m = 60\,000$ that would be
-0.013 nats in a thousand. A small gap says that there was enough data to pin down these few parameters. It says
-nothing about how far the family is from the data: a model that ignores its data altogether has a gap of zero.
+each of $d + 1$ parameters costs $\tfrac{1}{2m}$ twice. With $d = 784$ and $m = 60\,000$ that is 0.013 nats a digit,
+of a log-likelihood that is itself of the order of a thousand. A small gap says that there was enough data to pin
+down these few parameters. It says nothing about how far the family is from the data: a model that ignores its data
+altogether has a gap of zero.
 """,
     cases=_halves,
     properties=(

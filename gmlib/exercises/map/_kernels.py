@@ -54,18 +54,18 @@ $p(x) = \frac1n\sum_i \mathcal K_\ell(x - x_i)$, where $\mathcal K_\ell(u)$ is t
 $\mathbb R^d$, stretched by the bandwidth $\ell$. What stands in front of $\mathcal K(u/\ell)$ so that the integral
 stays 1? Derive mean and covariance of $p$ for the Gaussian kernel.
 
-Then write `log_density(points, data, bandwidth)` for that kernel, $\mathcal K_\ell = \mathcal N(0, \ell^2 I)$.
+Then write `kernel_log_density(points, data, bandwidth)` for that kernel, $\mathcal K_\ell = \mathcal N(0, \ell^2 I)$.
 Points far from all data must get a finite number.
 """,
-    answer="log_density",
+    answer="kernel_log_density",
     stub="""
-def log_density(points, data, bandwidth):
+def kernel_log_density(points, data, bandwidth):
     # points: (m, d); data: (n, d); bandwidth: a number. Returns log p at
     # each point, shape (m,).
     ...
 """,
     reference="""
-def log_density(points, data, bandwidth):
+def kernel_log_density(points, data, bandwidth):
     n, d = data.shape
     squares = torch.cdist(points, data).square() / bandwidth**2
     log_bump = -0.5 * squares - d * math.log(bandwidth) - 0.5 * d * math.log(2 * math.pi)
@@ -181,18 +181,18 @@ replace each expectation by an average, in such a way that the estimate is unbia
 and why? For $p = q$, what is then the mean of the estimate, and what would it be with those pairs left in? Show
 that an unbiased estimate must be negative now and then.
 
-Write `mmd2(x, y, bandwidth)`, the unbiased estimate with the kernel
+Write `unbiased_mmd2(x, y, bandwidth)`, the unbiased estimate with the kernel
 $k(a, b) = \exp\big(-\lVert a - b\rVert^2 / 2\ell^2\big)$ of bandwidth $\ell$.
 """,
-    answer="mmd2",
+    answer="unbiased_mmd2",
     stub="""
-def mmd2(x, y, bandwidth):
+def unbiased_mmd2(x, y, bandwidth):
     # x: (n, d); y: (m, d); bandwidth: a number. Returns the unbiased
     # estimate of the squared MMD, a number.
     ...
 """,
     reference="""
-def mmd2(x, y, bandwidth):
+def unbiased_mmd2(x, y, bandwidth):
     def kernel(a, b):
         return torch.exp(-torch.cdist(a, b).square() / (2 * bandwidth**2))
 

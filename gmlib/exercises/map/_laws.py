@@ -169,18 +169,18 @@ picks the member $q$ of the family with the smallest $\mathrm{KL}(p \,\|\, q)$ f
 pick if $p$ itself is *not* in the family, and can one tell that from the likelihood?
 
 Then the case that one can do by hand: $p = \sum_k \pi_k\, \mathcal N(m_k, v_k)$ is a mixture on the line, and the
-family is all single normal laws. Write `best_gaussian(weights, means, variances)` that returns the mean and the
+family is all single normal laws. Write `nearest_gaussian(weights, means, variances)` that returns the mean and the
 variance of the best $q$. (Try $\tfrac12\mathcal N(-3, 1) + \tfrac12\mathcal N(3, 1)$ first, in your head.)
 """,
-    answer="best_gaussian",
+    answer="nearest_gaussian",
     stub="""
-def best_gaussian(weights, means, variances):
+def nearest_gaussian(weights, means, variances):
     # weights, means, variances of the mixture: (K,). Returns a tensor of two
     # numbers: mean and variance of the normal law q with least KL(p || q).
     ...
 """,
     reference="""
-def best_gaussian(weights, means, variances):
+def nearest_gaussian(weights, means, variances):
     mean = (weights * means).sum()
     within = (weights * variances).sum()
     between = (weights * (means - mean) ** 2).sum()

@@ -48,18 +48,18 @@ points. The *precision* of a model is the share of its samples that lie in at le
 *recall*, with the roles exchanged? Which of the two sees that a model has dropped half of its modes? What precision
 do copies of the training data have?
 
-Write `precision(real, fake, k)` with points in the rows. (What would $k = 1$ do if a point counted as a neighbour
+Write `knn_precision(real, fake, k)` with points in the rows. (What would $k = 1$ do if a point counted as a neighbour
 of itself?)
 """,
-    answer="precision",
+    answer="knn_precision",
     stub="""
-def precision(real, fake, k):
+def knn_precision(real, fake, k):
     # real: (n, d); fake: (m, d); k: an integer. Returns the share of the
     # fake points in the real points' balls, a number.
     ...
 """,
     reference="""
-def precision(real, fake, k):
+def knn_precision(real, fake, k):
     among_real = torch.cdist(real, real)
     among_real.fill_diagonal_(math.inf)
     radius = among_real.kthvalue(k, dim=1).values
@@ -75,7 +75,7 @@ def precision(real, fake, k):
         ),
         Mistake(
             "recall",
-            (("def precision(real, fake, k):\n", "def precision(fake, real, k):\n"),),
+            (("def knn_precision(real, fake, k):\n", "def knn_precision(fake, real, k):\n"),),
             "You put the balls around the samples and count real points. That is the other one of the two "
             "scores. Whose balls does a sample have to hit?",
         ),

@@ -38,18 +38,18 @@ with uniform noise $u \in [0, 1)^d$, so on points of the unit cube, and reports 
 pixels. Show that $x + u$ has the log-density $\log p(y) - d\log L$. What does the uniform law on the cube cost in
 bits per pixel? And what are 1500 nats for the 784 pixels of a digit?
 
-Then write `bits_per_dim(log_density, dim, levels)`: from the numbers $\log p(y)$ of several images, the average
+Then write `pixel_bits(log_density, dim, levels)`: from the numbers $\log p(y)$ of several images, the average
 cost of a pixel of $x + u$, in bits.
 """,
-    answer="bits_per_dim",
+    answer="pixel_bits",
     stub="""
-def bits_per_dim(log_density, dim, levels):
+def pixel_bits(log_density, dim, levels):
     # log_density: (n,), log p(y) in nats, summed over pixels, y in the unit
     # cube; dim: d; levels: L. Returns bits per dimension, a number.
     ...
 """,
     reference="""
-def bits_per_dim(log_density, dim, levels):
+def pixel_bits(log_density, dim, levels):
     nll = dim * math.log(levels) - log_density.mean()
     return nll / (dim * math.log(2))
 """,
