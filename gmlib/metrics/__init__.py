@@ -2,6 +2,7 @@
 
 from gmlib.metrics.ceiling import WithCeiling, with_ceiling
 from gmlib.metrics.coverage import DensityCoverage, density_coverage, expected_coverage
+from gmlib.metrics.dequantisation import dequantisation_bound, gaussian_log_mass, gaussian_proposal
 from gmlib.metrics.estimate import Estimate, mean_estimate
 from gmlib.metrics.features import NETWORKS, feature_network, features, random_network
 from gmlib.metrics.frechet import frechet_distance, gaussian_frechet_distance
@@ -36,6 +37,7 @@ __all__ = [
     "ball_counts",
     "bits_per_dim",
     "density_coverage",
+    "dequantisation_bound",
     "distance_blocks",
     "exact_wasserstein",
     "expected_coverage",
@@ -45,7 +47,9 @@ __all__ = [
     "frechet_bias",
     "frechet_distance",
     "gaussian_frechet_distance",
+    "gaussian_log_mass",
     "gaussian_mmd2",
+    "gaussian_proposal",
     "generalisation_gap",
     "inception_score",
     "k_nearest",
