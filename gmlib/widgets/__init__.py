@@ -12,9 +12,20 @@ What a widget shows are gmlib's numbers: tests hold its JavaScript against this 
 ``pip install "gmlib[widgets]"``.
 """
 
+from gmlib.widgets.bandwidth import Bandwidth
 from gmlib.widgets.density_explorer import DensityExplorer
 from gmlib.widgets.gradient_estimators import GradientEstimators
+from gmlib.widgets.honest_dashboard import HonestDashboard
 from gmlib.widgets.importance_samples import ImportanceSamples
 from gmlib.widgets.posterior_tug import PosteriorTug
+from gmlib.widgets.two_bumps import TwoBumps
 
-__all__ = ["DensityExplorer", "GradientEstimators", "ImportanceSamples", "PosteriorTug"]
+__all__ = [
+    "Bandwidth",
+    "DensityExplorer",
+    "GradientEstimators",
+    "HonestDashboard",
+    "ImportanceSamples",
+    "PosteriorTug",
+    "TwoBumps",
+]

@@ -14,7 +14,7 @@ from gmbook.house import HTML, built
 from gmbook.widgets import STATE, VIEW
 
 from gmlib.distributions import GaussianMixture, toy
-from gmlib.widgets import ImportanceSamples, PosteriorTug
+from gmlib.widgets import HonestDashboard, ImportanceSamples, PosteriorTug
 from gmlib.widgets.density_explorer import THREE
 
 pytestmark = pytest.mark.browser
@@ -311,6 +311,82 @@ def test_a_finger_drags_the_number_of_samples(browser: Any, site: str) -> None:
         now = int(handle.get_attribute("aria-valuenow"))
         assert now > 4
         assert now & (now - 1) == 0
+
+
+DASHBOARD = {
+    "Inception score": ("inception", 2),
+    "Fréchet distance": ("frechet", 3),
+    "precision, k = 3": ("precision", 3),
+    "recall, k = 3": ("recall", 3),
+    "neighbour ratio": ("ratio", 3),
+    "test NLL, nats": ("test", 2),
+    "training NLL, nats": ("train", 2),
+}
+
+
+def assert_dashboard(found: Any, preset: str = "memoriser", **state: Any) -> None:
+    """The table has the numbers that gmlib computes for the same points."""
+    dashboard = HonestDashboard(preset, **state)
+    model, real, exact = dashboard.numbers(), dashboard.real(), dashboard.exact()
+    wanted = {}
+    for row, (name, digits) in DASHBOARD.items():
+        columns = [getattr(model, name), getattr(real, name)]
+        columns += [getattr(exact, name)] if hasattr(exact, name) else []
+        wanted[row] = pytest.approx(columns, abs=0.5001 * 10**-digits)
+    for _ in range(60):
+        rows = found.locator("tbody tr").all()
+        got = {
+            row.locator("th").inner_text(): numbers(" ".join(row.locator("td").all_inner_texts()))
+            for row in rows
+        }
+        if got == wanted:
+            return
+        found.page.wait_for_timeout(50)
+    assert got == wanted
+
+
+def test_the_dashboard_follows_the_presets(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "honest-dashboard")
+        assert_dashboard(found)
+        model = found.get_by_label("model", exact=True)
+        for preset in ("99 % noise", "99 % matched noise", "half the modes", "honest"):
+            model.select_option(preset)
+            assert_dashboard(found, preset)
+            assert model.input_value() == preset
+        found.get_by_role("button", name="New points").click()
+        assert_dashboard(found, "honest", seed=1)
+
+
+def test_the_dashboards_sliders_spoil_the_model(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "honest-dashboard")
+        model = found.get_by_label("model", exact=True)
+        width = found.get_by_label("memoriser's standard deviation ε")
+        width.focus()
+        tab.keyboard.press("Home")
+        assert_dashboard(found, epsilon=0.001)
+        assert model.input_value() == "own setting"
+        tab.keyboard.press("End")
+        assert_dashboard(found, epsilon=1.0)
+        found.get_by_label("share of noise").focus()
+        tab.keyboard.press("End")
+        assert_dashboard(found, epsilon=1.0, share=0.99)
+        found.get_by_label("kind of noise").select_option("gaussian")
+        assert_dashboard(found, epsilon=1.0, share=0.99, noise="gaussian")
+        found.get_by_label("share of noise").focus()
+        tab.keyboard.press("Home")
+        found.get_by_label("memoriser: training points by heart").uncheck()
+        assert width.is_hidden()
+        found.get_by_label("modes dropped").focus()
+        tab.keyboard.press("End")
+        assert_dashboard(found, "honest", dropped=7)
+        tab.keyboard.press("ArrowLeft")
+        assert_dashboard(found, "honest", dropped=6)
+        tab.wait_for_function(
+            "() => document.querySelector('[data-widget=honest-dashboard] .gm-w-live').textContent"
+            ".includes('6 of 8 modes dropped')"
+        )
 
 
 def assert_probe(found: Any, law: GaussianMixture, x: float, y: float) -> None:

@@ -13,12 +13,28 @@ from traitlets import TraitError
 
 from gmlib.distributions import GaussianMixture, toy
 from gmlib.distributions.toys import TOYS
-from gmlib.widgets import DensityExplorer, GradientEstimators, ImportanceSamples, PosteriorTug
+from gmlib.widgets import (
+    Bandwidth,
+    DensityExplorer,
+    GradientEstimators,
+    HonestDashboard,
+    ImportanceSamples,
+    PosteriorTug,
+    TwoBumps,
+)
 from gmlib.widgets.arrays import pack, quantise
 from gmlib.widgets.base import STATIC
 
 F64 = torch.float64
-EVERY = (DensityExplorer, PosteriorTug, GradientEstimators, ImportanceSamples)
+EVERY = (
+    DensityExplorer,
+    PosteriorTug,
+    GradientEstimators,
+    ImportanceSamples,
+    HonestDashboard,
+    Bandwidth,
+    TwoBumps,
+)
 
 
 def replies(widget: Any, monkeypatch: pytest.MonkeyPatch, message: dict[str, Any]) -> list[Any]:
@@ -87,6 +103,14 @@ def test_traits_refuse_what_the_picture_cannot_show() -> None:
         GradientEstimators().n = 0
     with pytest.raises(TraitError):
         ImportanceSamples().k = 300
+    with pytest.raises(TraitError):
+        HonestDashboard().share = 1.0
+    with pytest.raises(TraitError):
+        HonestDashboard().noise = "pink"
+    with pytest.raises(TraitError):
+        Bandwidth().bandwidth = 0.0
+    with pytest.raises(TraitError):
+        TwoBumps().weight = 1.0
 
 
 def test_the_terms_of_a_linear_model_are_its_closed_form() -> None:
@@ -132,6 +156,36 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (ImportanceSamples, {"k": 0}, ValueError, "k must"),
     (ImportanceSamples, {"k": 257}, ValueError, "k must"),
     (ImportanceSamples, {"k": 2.0}, TypeError, "k must"),
+    (HonestDashboard, {"preset": "bad"}, ValueError, "preset"),
+    (HonestDashboard, {"share": 1.0}, ValueError, "share"),
+    (HonestDashboard, {"share": "0.5"}, TypeError, "share"),
+    (HonestDashboard, {"dropped": 8}, ValueError, "dropped"),
+    (HonestDashboard, {"dropped": -1}, ValueError, "dropped"),
+    (HonestDashboard, {"dropped": 1.0}, TypeError, "dropped"),
+    (HonestDashboard, {"memorise": 1}, TypeError, "memorise"),
+    (HonestDashboard, {"epsilon": 0.0}, ValueError, "epsilon"),
+    (HonestDashboard, {"epsilon": float("nan")}, ValueError, "epsilon"),
+    (HonestDashboard, {"noise": "pink"}, ValueError, "noise"),
+    (Bandwidth, {"law": "bumps"}, ValueError, "law"),
+    (Bandwidth, {"n": 4}, ValueError, "n must"),
+    (Bandwidth, {"n": 201}, ValueError, "n must"),
+    (Bandwidth, {"n": 40.0}, TypeError, "n must"),
+    (Bandwidth, {"bandwidth": 0.01}, ValueError, "bandwidth"),
+    (Bandwidth, {"bandwidth": 4.5}, ValueError, "bandwidth"),
+    (Bandwidth, {"bandwidth": float("nan")}, ValueError, "bandwidth"),
+    (Bandwidth, {"bandwidth": "0.1"}, TypeError, "bandwidth"),
+    (Bandwidth, {"kernel": "triangle"}, ValueError, "kernel"),
+    (Bandwidth, {"truth": 1}, TypeError, "truth"),
+    (Bandwidth, {"kernels": "no"}, TypeError, "kernels"),
+    (Bandwidth, {"seed": -1}, ValueError, "seed"),
+    (TwoBumps, {"mean": 4.5}, ValueError, "mean"),
+    (TwoBumps, {"mean": "0"}, TypeError, "mean"),
+    (TwoBumps, {"std": 0.1}, ValueError, "std"),
+    (TwoBumps, {"weight": 0.0}, ValueError, "weight"),
+    (TwoBumps, {"centre": -1.0}, ValueError, "centre"),
+    (TwoBumps, {"centre": 3.5}, ValueError, "centre"),
+    (TwoBumps, {"variance": 0.05}, ValueError, "variance"),
+    (TwoBumps, {"variance": float("nan")}, ValueError, "variance"),
     (DensityExplorer, {"law": "moons"}, ValueError, "law"),
     (DensityExplorer, {"sigma": -0.1}, ValueError, "sigma"),
     (DensityExplorer, {"show": "map"}, ValueError, "show"),
@@ -185,3 +239,7 @@ def test_bad_arrays_are_named() -> None:
         DensityExplorer.block("moons")
     with pytest.raises(TypeError, match="noise"):
         ImportanceSamples().bounds([[0.0]])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="x must"):
+        HonestDashboard().log_prob(torch.zeros(5, 3))
+    with pytest.raises(ValueError, match="seed"):
+        HonestDashboard(seed=-1).samples()
