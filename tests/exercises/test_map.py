@@ -94,7 +94,7 @@ def test_the_gap_is_torch_s() -> None:
 
 def test_both_kls_of_two_normal_laws() -> None:
     x = torch.arange(-24, 24, 0.01, dtype=F64)
-    p, q = Normal(0.0, 1.0), Normal(1.0, 2.0)
+    p, q = (Normal(numbers(mean), numbers(std)) for mean, std in ((0.0, 1.0), (1.0, 2.0)))
     found = answer("both-kls")(p.log_prob(x).exp(), q.log_prob(x).exp(), 0.01)
     due = [torch.distributions.kl_divergence(a, b).item() for a, b in ((p, q), (q, p))]
     assert found.tolist() == pytest.approx(due, abs=1e-9)
