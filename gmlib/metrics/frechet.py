@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_event, check_finite, check_tensor
-from gmlib.metrics.neighbours import check_samples, raised
+from gmlib.metrics._samples import check_samples, raised
 
 
 def squared_bures(

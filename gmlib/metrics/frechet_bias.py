@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_tensor
+from gmlib.metrics._samples import check_samples, raised
 from gmlib.metrics.estimate import Estimate
 from gmlib.metrics.frechet import squared_bures
-from gmlib.metrics.neighbours import check_samples, raised
 
 
 def frechet_bias(cov: int | Float[Tensor, "d d"], n: int, m: int | None = None) -> float:
