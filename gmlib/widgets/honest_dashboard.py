@@ -18,7 +18,7 @@ from gmlib.metrics import (
     frechet_distance,
     gaussian_frechet_distance,
     inception_score,
-    k_nearest,
+    memorisation_ratio,
     precision_recall,
 )
 from gmlib.widgets.base import STATIC, Widget
@@ -335,13 +335,8 @@ def _of_sample(sample: Tensor, points: DashboardSamples) -> dict[str, float]:
         "frechet": frechet_distance(sample, points.train).item(),
         "precision": measured.precision.value,
         "recall": measured.recall.value,
-        "ratio": _ratio(sample, points.train, points.test),
+        "ratio": memorisation_ratio(sample, points.train, points.test).value,
     }
-
-
-def _ratio(sample: Tensor, train: Tensor, test: Tensor) -> float:
-    near = [k_nearest(x, train, 1).distances.quantile(0.5).item() for x in (sample, test)]
-    return near[0] / near[1]
 
 
 def _truth() -> GaussianMixture:
