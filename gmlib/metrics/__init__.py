@@ -1,10 +1,11 @@
 """Rulers: how far a model's samples are from the data."""
 
+from gmlib.metrics.abilities import Abilities, ModelInterface, measure_abilities
 from gmlib.metrics.ceiling import WithCeiling, with_ceiling
 from gmlib.metrics.coverage import DensityCoverage, density_coverage, expected_coverage
 from gmlib.metrics.dequantisation import dequantisation_bound, gaussian_log_mass, gaussian_proposal
 from gmlib.metrics.estimate import Estimate, mean_estimate
-from gmlib.metrics.features import NETWORKS, feature_network, features, random_network
+from gmlib.metrics.features import NETWORKS, feature_network, image_features, random_network
 from gmlib.metrics.frechet import frechet_distance, gaussian_frechet_distance
 from gmlib.metrics.frechet_bias import Extrapolation, extrapolated_frechet_distance, frechet_bias
 from gmlib.metrics.inception import inception_score
@@ -17,6 +18,7 @@ from gmlib.metrics.kernel import (
     mmd2,
     mmd2_estimate,
 )
+from gmlib.metrics.kernel_distance import kernel_distance
 from gmlib.metrics.likelihood import bits_per_dim, generalisation_gap, perplexity
 from gmlib.metrics.memorisation import memorisation_ratio
 from gmlib.metrics.neighbours import Neighbours, ball_counts, distance_blocks, k_nearest
@@ -25,12 +27,14 @@ from gmlib.metrics.wasserstein import exact_wasserstein, sliced_wasserstein, was
 
 __all__ = [
     "NETWORKS",
+    "Abilities",
     "CubicKernel",
     "DensityCoverage",
     "Estimate",
     "Extrapolation",
     "GaussianKernel",
     "Kernel",
+    "ModelInterface",
     "Neighbours",
     "PrecisionRecall",
     "WithCeiling",
@@ -43,7 +47,6 @@ __all__ = [
     "expected_coverage",
     "extrapolated_frechet_distance",
     "feature_network",
-    "features",
     "frechet_bias",
     "frechet_distance",
     "gaussian_frechet_distance",
@@ -51,9 +54,12 @@ __all__ = [
     "gaussian_mmd2",
     "gaussian_proposal",
     "generalisation_gap",
+    "image_features",
     "inception_score",
     "k_nearest",
+    "kernel_distance",
     "mean_estimate",
+    "measure_abilities",
     "median_bandwidth",
     "memorisation_ratio",
     "mmd2",
