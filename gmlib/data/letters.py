@@ -55,7 +55,7 @@ def letters(
     Example:
         >>> images, labels = letters(50, generator=torch.Generator().manual_seed(0))
         >>> images.shape, LETTERS[labels[0]]
-        (torch.Size([50, 1, 28, 28]), 'S')
+        (torch.Size([50, 1, 28, 28]), 'Q')
     """
     check_count("n", n)
     check_count("size", size, low=8)
@@ -87,7 +87,7 @@ def letters(
 def _glyphs(size: int, oversampling: int = 4) -> UInt8[Tensor, "fonts letters size size"]:
     """Each letter in each font, upright, its box scaled to 5/7 of the image and centred, with smooth edges."""
     purpose = "to draw letters from the outlines of its fonts"
-    Path: Any = require("matplotlib.path", extra="book", purpose=purpose).Path  # noqa: N806
+    Path: Any = require("matplotlib.path", extra="book", purpose=purpose).Path
     text: Any = require("matplotlib.textpath", extra="book", purpose=purpose)
     manager: Any = require("matplotlib.font_manager", extra="book", purpose=purpose)
     folder = require("matplotlib", extra="book", purpose=purpose).get_data_path()

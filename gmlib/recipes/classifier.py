@@ -17,7 +17,7 @@ from gmlib.data.letters import letters
 from gmlib.nn import ConvClassifier
 from gmlib.training import Task
 
-Images = tuple[Float[Tensor, "n 1 size size"], Int64[Tensor, " n"]]
+Images = tuple[Float[Tensor, "_ 1 _ _"], Int64[Tensor, " _"]]
 """Grey values in [0, 1], and labels."""
 
 
