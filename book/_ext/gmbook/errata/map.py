@@ -85,7 +85,8 @@ def squared_distance(form: Form) -> Outcome:
 
     way, detour = apart(0, 2), apart(0, 1) + apart(1, 2)
     name = "(20.11)" if form == "printed" else "the root of (20.11)"
-    says = f"{name} from $\\mathcal N(0, 1)$ to $\\mathcal N(2, 1)$ is {way:.0f}, by way of $\\mathcal N(1, 1)$ {detour:.0f}"
+    ends = "$\\mathcal N(0, 1)$ to $\\mathcal N(2, 1)$"
+    says = f"{name} from {ends} is {way:.0f}, by way of $\\mathcal N(1, 1)$ {detour:.0f}"
     return Outcome(way <= detour + 1e-12, says)
 
 
