@@ -25,7 +25,6 @@ const ROWS = [
 const KINDS = [["model", "blue", "model"], ["noise", "red", "noise"], ["copy", "orange", "near a training point"]];
 
 export default widget("honest-dashboard", "Honest dashboard", (view) => {
-  const pictures = view.make("div", "gm-w-pair", view.body);
   const stage = new Stage(view, {
     label: "Real training points and points of the model in the plane; noise and copies of training points in other colours.",
     height: (width) => width,
@@ -36,15 +35,11 @@ export default widget("honest-dashboard", "Honest dashboard", (view) => {
     height: () => TALL * ROWS.length,
     margin: { left: 6, right: 6, top: 0, bottom: 0 },
   });
-  const left = view.make("div", "gm-w-panel", pictures);
+  // On a phone the controls stand between picture and bars, within sight of both.
+  const columns = view.make("div", "gm-w-pair", view.body);
+  const [left, right] = [0, 1].map(() => view.make("div", "gm-w-panel", columns));
   left.append(stage.element);
   keys(view, left, [["real", "faint"], ...KINDS.map(([, colour, text]) => [text, colour])]);
-  const right = view.make("div", "gm-w-panel", pictures);
-  right.append(board.element);
-  keys(view, right, [["like honest models", "blue"], ["worse", "red"], ["better than real", "green"], ["exact", "orange"]]);
-
-  const panel = view.make("div", "gm-w-panel", view.body);
-  const pair = view.make("div", "gm-w-pair", panel);
   const presets = view.get("presets");
   let chosen = () => {};
   // A select whose value follows from the others.
@@ -55,20 +50,22 @@ export default widget("honest-dashboard", "Honest dashboard", (view) => {
     },
     bind: (_, act) => (chosen = act),
   });
-  select(chooser, pair, { trait: "preset", label: "model", options: [...Object.keys(presets), OWN].map((name) => [name, name]) });
-  select(view, pair, { trait: "noise", label: "kind of noise", options: [["uniform", "uniform on the square"], ["gaussian", "Gaussian, moments of the data"]] });
-  slider(view, pair, { trait: "share", label: "share of noise", low: 0, high: 0.99, format: percent });
-  slider(view, pair, { trait: "dropped", label: "modes dropped", low: 0, high: 7, step: 1, format: (v) => `${v} of 8` });
-  const box = view.make("div", "gm-w-row", pair);
-  check(view, box, { trait: "memorise", label: "memoriser: training points by heart" });
-  const width = slider(view, pair, { trait: "epsilon", label: "memoriser's standard deviation ε", low: 1e-3, high: 1, scale: "log", parts: 120, format: (v) => number(v, v < 0.01 ? 4 : 3) });
-  view.bind("memorise", (on) => (width.style.visibility = on ? "" : "hidden"));
-  const row = view.make("div", "gm-w-row", panel);
+  select(chooser, left, { trait: "preset", label: "model", options: [...Object.keys(presets), OWN].map((name) => [name, name]) });
+  slider(view, left, { trait: "share", label: "share of noise", low: 0, high: 0.99, format: percent });
+  select(view, left, { trait: "noise", label: "kind of noise", options: [["uniform", "uniform on the square"], ["gaussian", "Gaussian, moments of the data"]] });
+  slider(view, left, { trait: "dropped", label: "modes dropped", low: 0, high: 7, step: 1, format: (v) => `${v} of 8` });
+  check(view, left, { trait: "memorise", label: "memoriser: training points by heart" });
+  const width = slider(view, left, { trait: "epsilon", label: "memoriser's standard deviation ε", low: 1e-3, high: 1, scale: "log", parts: 120, format: (v) => number(v, v < 0.01 ? 4 : 3) });
+  view.bind("memorise", (on) => (width.hidden = !on));
+
+  right.append(board.element);
+  keys(view, right, [["like honest models", "blue"], ["worse", "red"], ["better than real", "green"], ["exact", "orange"]]);
+  const fill = table(view, right);
+  const row = view.make("div", "gm-w-row", right);
   button(view, row, { label: "New points", press: () => view.set({ seed: view.get("seed") + 1 }) });
   view.make("p", "gm-w-hint", row).textContent =
     `${N} points a sample, compared with ${N} training points. Black tick: real test points; grey: 16 honest models, four standard deviations either side. ` +
     "Exact: modes left, distance of the laws, share without noise, share of modes, and as bound of the NLL that without noise − log(1 − share).";
-  const fill = table(view, panel);
 
   let now = { seed: null };
   view.draw(() => {
