@@ -136,7 +136,7 @@ def measure_abilities(
     Example:
         >>> import torch
         >>> from gmlib.distributions import moment_projection, two_moons
-        >>> from gmlib.metrics import abilities
+        >>> from gmlib.metrics import measure_abilities
         >>> law = two_moons(dtype=torch.float64)
         >>> row = measure_abilities(moment_projection(law), law, generator=torch.Generator().manual_seed(0))
         >>> row.density, row.calls, row.latents

@@ -146,9 +146,11 @@ def test_several_dimensions_add_and_gradients_flow() -> None:
 @pytest.mark.gpu
 def test_on_a_gpu() -> None:
     law = normal(3.2, 1.1).to("cuda")
-    value = dequantisation_bound(law.log_prob, THREE.cuda(), midpoints().cuda(), offset=-0.5)
+    value = dequantisation_bound(law.log_prob, THREE.to("cuda"), midpoints().to("cuda"), offset=-0.5)
     assert value.item() == pytest.approx(-1.0652, abs=1e-4)
-    assert gaussian_log_mass(THREE.cuda(), 3.2, 1.1, offset=-0.5).item() == pytest.approx(-1.0636, abs=1e-4)
+    assert gaussian_log_mass(THREE.to("cuda"), 3.2, 1.1, offset=-0.5).item() == pytest.approx(
+        -1.0636, abs=1e-4
+    )
 
 
 LAW = Gaussian(torch.zeros(1), var=1.0).log_prob
