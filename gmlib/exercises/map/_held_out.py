@@ -46,7 +46,7 @@ GAP = Exercise(
 Fit one normal law $\mathcal N(\mu, \sigma^2 I)$ by maximum likelihood to $m$ training points in $\mathbb R^d$:
 $d + 1$ parameters in all. As a model of images it is absurd, for its draws are the average image plus grey noise.
 Yet its average log-likelihood is nearly the same on training and on held-out images. Why? Show that for data that
-do come from such a law the expected gap (training minus held-out, in nats a point) is
+do come from such a law the expected gap (training minus held-out, in nats a point, with $d(m - 1) > 2$) is
 
 $$
 \mathbb E\,[\text{gap}] = \frac{d(d + 1)}{d(m - 1) - 2} \approx \frac{d + 1}{m},
@@ -140,10 +140,11 @@ $$
 $$
 
 Half of the leading $(d + 1)/m$ is what the fit gains on its own data, the other half is what it loses on new data:
-each of $d + 1$ parameters costs $\tfrac{1}{2m}$ twice. With $d = 784$ and $m = 60\,000$ that is 0.013 nats a digit,
-of a log-likelihood that is itself of the order of a thousand. A small gap says that there was enough data to pin
-down these few parameters. It says nothing about how far the family is from the data: a model that ignores its data
-altogether has a gap of zero.
+each of $d + 1$ parameters costs $\tfrac{1}{2m}$ twice. (Images are not normal; for them the constant is another
+one, but few parameters are still set against many points.) With $d = 784$ and $m = 60\,000$ that is 0.013 nats a
+digit, of a log-likelihood that is itself of the order of a thousand. A small gap says that there was enough data to
+pin down these few parameters. It says nothing about how far the family is from the data: a model that ignores its
+data altogether has a gap of zero on average.
 """,
     cases=_halves,
     properties=(

@@ -238,7 +238,7 @@ For normal $q$ with mean $m$ and variance $v$,
 $\mathbb E_p\log q = -\tfrac12\log 2\pi v - \frac{\mathrm{var}_p + (\mathbb E_p x - m)^2}{2v}$, largest at
 $m = \mathbb E_p x$ and $v = \mathrm{var}_p$: maximum likelihood matches the moments. For the mixture,
 $m = \sum_k\pi_k m_k$ and $v = \sum_k \pi_k v_k + \sum_k\pi_k(m_k - m)^2$. The two bumps at $\pm 3$ give
-$\mathcal N(0, 10)$: most of its mass is where the data are not.
+$\mathcal N(0, 10)$, whose density is largest where there are hardly any data.
 """,
     cases=_mixtures,
     properties=(Property("no normal law near yours has a smaller KL(p‖q)", _no_nearer),),

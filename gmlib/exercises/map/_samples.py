@@ -48,8 +48,8 @@ points. The *precision* of a model is the share of its samples that lie in at le
 *recall*, with the roles exchanged? Which of the two sees that a model has dropped half of its modes? What precision
 do copies of the training data have?
 
-Write `knn_precision(real, fake, k)` with points in the rows. (What would $k = 1$ do if a point counted as a neighbour
-of itself?)
+Write `knn_precision(real, fake, k)` with points in the rows. (What would $k = 1$ do if a point counted as a
+neighbour of itself?)
 """,
     answer="knn_precision",
     stub="""
@@ -122,8 +122,8 @@ def knn_precision(real, fake, k):
     solution=r"""
 The distance of a point to itself is 0 and would be the smallest of its row; put it out of the way, then the $k$-th
 smallest entry of the row is the radius. A sample counts once if *any* ball has it. With a point counted as its own
-neighbour the balls for $k$ are those for $k - 1$: at $k = 1$ they are single points, and the precision of any
-continuous model is exactly 0.
+neighbour the balls for $k$ are those for $k - 1$: at $k = 1$ they are single points, and the precision of a model
+with a density is 0.
 
 The recall is the share of *real* points in the balls around the samples. A model without half of its modes can have
 precision 1; its recall shows the loss. Copies of the training data lie in the balls' centres and have precision 1:
@@ -218,8 +218,9 @@ since the positive and the negative part of $p - q$ have the same integral, half
 the two normal laws with $\delta > 0$ the best judge looks on which side of $\delta/2$ the point lies and is right
 with probability $\Phi(\delta/2)$: 0.691 at $\delta = 1$, and 95 % needs $\delta = 3.29$.
 
-So a trained classifier's held-out accuracy is a *lower* bound on $\tfrac12(1 + \mathrm{TV})$. An accuracy of
-$\tfrac12$ may mean that the laws are equal, or that the classifier is poor.
+So a trained classifier's accuracy on held-out data is, up to its standard error, a *lower* bound on
+$\tfrac12(1 + \mathrm{TV})$. An accuracy of $\tfrac12$ may mean that the laws are equal, or that the classifier is
+poor.
 """,
     cases=_pairs,
     properties=(
