@@ -2,6 +2,12 @@
 
 from gmlib.metrics.abilities import Abilities, ModelInterface, measure_abilities
 from gmlib.metrics.ceiling import WithCeiling, with_ceiling
+from gmlib.metrics.classifier_test import (
+    ClassifierTest,
+    best_accuracy,
+    classifier_two_sample_test,
+    logistic_classifier,
+)
 from gmlib.metrics.coverage import DensityCoverage, density_coverage, expected_coverage
 from gmlib.metrics.dequantisation import dequantisation_bound, gaussian_log_mass, gaussian_proposal
 from gmlib.metrics.estimate import Estimate, mean_estimate
@@ -23,11 +29,13 @@ from gmlib.metrics.likelihood import bits_per_dim, generalisation_gap, perplexit
 from gmlib.metrics.memorisation import memorisation_ratio
 from gmlib.metrics.neighbours import Neighbours, ball_counts, distance_blocks, k_nearest
 from gmlib.metrics.precision_recall import PrecisionRecall, neighbour_radii, precision_recall
+from gmlib.metrics.two_sample import TwoSampleTest, permutation_test
 from gmlib.metrics.wasserstein import exact_wasserstein, sliced_wasserstein, wasserstein_1d
 
 __all__ = [
     "NETWORKS",
     "Abilities",
+    "ClassifierTest",
     "CubicKernel",
     "DensityCoverage",
     "Estimate",
@@ -37,9 +45,12 @@ __all__ = [
     "ModelInterface",
     "Neighbours",
     "PrecisionRecall",
+    "TwoSampleTest",
     "WithCeiling",
     "ball_counts",
+    "best_accuracy",
     "bits_per_dim",
+    "classifier_two_sample_test",
     "density_coverage",
     "dequantisation_bound",
     "distance_blocks",
@@ -58,6 +69,7 @@ __all__ = [
     "inception_score",
     "k_nearest",
     "kernel_distance",
+    "logistic_classifier",
     "mean_estimate",
     "measure_abilities",
     "median_bandwidth",
@@ -65,6 +77,7 @@ __all__ = [
     "mmd2",
     "mmd2_estimate",
     "neighbour_radii",
+    "permutation_test",
     "perplexity",
     "precision_recall",
     "random_network",
