@@ -48,8 +48,8 @@ def distance_blocks(
     with the coordinatewise median of about a thousand rows of ``y`` as the centre c, computed by a matrix product in
     float64 (float32 on Apple's devices). Rounding leaves an error of about :math:`10^{-16}` of
     :math:`\lVert x-c \rVert^2 + \lVert y-c \rVert^2`, below what float32 data resolve, but not exactly zero between
-    duplicates: :func:`k_nearest` takes its distances again by explicit differences. Explicit differences for all pairs would
-    take six times as long.
+    duplicates: :func:`k_nearest` takes its distances again by explicit differences, which for all pairs would take six
+    times as long.
 
     Args:
         x: (n, d).
