@@ -104,8 +104,8 @@ def image_features(
     images: Float[Tensor, "n channels height width"],
     network: str | ConvClassifier,
     *,
-    batch_size: int = 1000,
-) -> Float[Tensor, "n width"]:
+    batch_size: int = 250,
+) -> Float[Tensor, "n phi"]:
     r"""The features :math:`\phi(x)` of images, computed in batches on the images' device.
 
     Args:
