@@ -43,8 +43,9 @@ class TwoBumps(Widget):
     .. math:: p = w\,\mathcal N(-c, v) + (1-w)\,\mathcal N(c, v), \qquad
         \arg\min_q \mathrm{KL}(p\|q) = \mathcal N\bigl((1-2w)\,c,\; v + 4w(1-w)\,c^2\bigr)
 
-    The forward minimum has the moments of the target. The reverse KL has a minimum on each bump once they are far enough
-    apart; far apart and of similar weight, it has a third one across both, which is worse than either.
+    The forward minimum has the moments of the target. The reverse KL of bumps that are close together has one minimum,
+    across both; of bumps far apart one on each, and, when their weights are similar, a third one across both, which is
+    then the worst.
 
     Args:
         mean: :math:`\mu`, from -4 to 4.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,9 @@ import torch
 from gmbook.house import HTML, built
 from gmbook.widgets import STATE, VIEW
 
+from gmlib.classical import best_bandwidth
 from gmlib.distributions import GaussianMixture, toy
-from gmlib.widgets import HonestDashboard, ImportanceSamples, PosteriorTug
+from gmlib.widgets import Bandwidth, HonestDashboard, ImportanceSamples, PosteriorTug, TwoBumps
 from gmlib.widgets.density_explorer import THREE
 
 pytestmark = pytest.mark.browser
@@ -311,6 +313,171 @@ def test_a_finger_drags_the_number_of_samples(browser: Any, site: str) -> None:
         now = int(handle.get_attribute("aria-valuenow"))
         assert now > 4
         assert now & (now - 1) == 0
+
+
+def assert_bandwidth(found: Any, **state: Any) -> None:
+    """The read-outs have the numbers that gmlib computes for the same points."""
+    given = Bandwidth(**state)
+    terms = given.terms()
+    train, _ = given.sample()
+    rows = {
+        "train NLL, nats a point": terms.train,
+        "leave-one-out NLL": terms.leave_one_out,
+        "test NLL, 300 points": terms.test,
+        "entropy of the law": terms.entropy,
+        "mean of the sample, and of the estimate": terms.mean,
+        "variance S of the sample": terms.sample_variance,
+        "= variance of the estimate": terms.variance,
+    }
+    wanted = {row: pytest.approx([value], abs=5.1e-4) for row, value in rows.items() if math.isfinite(value)}
+    if given.kernel == "boxcar":
+        apart = torch.pdist(train)  # a boxcar is at its best at a distance of two points
+        best = best_bandwidth(train, apart[(apart > 0.03) & (apart < 4.0)], "boxcar")
+    else:
+        best = best_bandwidth(train, best_bandwidth(train) * torch.linspace(0.99, 1.01, 201, dtype=F64))
+    wanted["at ℓ ="] = pytest.approx([best], abs=6e-4)
+    assert_shows(found, wanted)
+
+
+def test_the_bandwidth_follows_keys_and_sliders(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "bandwidth")
+        assert_bandwidth(found, bandwidth=0.15)
+        length = found.get_by_role("slider", name="bandwidth ℓ, as a length")
+        length.focus()
+        for key in ("ArrowRight", "Shift+ArrowRight", "ArrowLeft"):
+            tab.keyboard.press(key)
+        assert_bandwidth(found, bandwidth=0.35)
+        assert length.get_attribute("aria-valuetext") == "ℓ = 0.350"
+        found.get_by_role("slider", name="bandwidth ℓ, on the leave-one-out curve").focus()
+        tab.keyboard.press("Shift+ArrowLeft")
+        assert_bandwidth(found, bandwidth=0.35 * 10**-0.1)
+        slider = found.locator("input[aria-label='bandwidth ℓ']")
+        slider.focus()
+        tab.keyboard.press("Home")
+        assert_bandwidth(found, bandwidth=0.03)
+        tab.keyboard.press("End")
+        assert_bandwidth(found, bandwidth=4.0)
+        found.locator("input[aria-label='training points n']").focus()
+        tab.keyboard.press("End")
+        found.get_by_label("points from").select_option("crabs")
+        found.get_by_role("button", name="New draws").click()
+        assert_bandwidth(found, law="crabs", n=200, bandwidth=4.0, seed=1)
+        found.get_by_role("button", name="Best leave-one-out").click()
+        assert_shows(found, {"leave-one-out NLL": shown(found, "least leave-one-out NLL")})
+        tab.wait_for_function(
+            "() => document.querySelector('[data-widget=bandwidth] .gm-w-live').textContent.startsWith('200 points')"
+        )
+
+
+def test_a_boxcar_leaves_points_at_density_zero(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "bandwidth")
+        found.get_by_role("radio", name="boxcar").check()
+        assert_bandwidth(found, bandwidth=0.15, kernel="boxcar")
+        train, test = Bandwidth().sample()
+        missed = int(((test - train.T).abs() > 0.15).all(1).sum())
+        cell = found.locator("dt", has_text=re.compile("^test NLL")).locator("xpath=following-sibling::dd[1]")
+        assert cell.inner_text() == f"∞ ({missed} at density 0)"
+        found.get_by_role("button", name="Best leave-one-out").click()
+        assert_shows(found, {"leave-one-out NLL": shown(found, "least leave-one-out NLL")})
+
+
+def test_a_finger_drags_the_bandwidth(browser: Any, site: str) -> None:
+    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+        handle = widget(tab, "bandwidth").get_by_role("slider", name="bandwidth ℓ, on the")
+        handle.scroll_into_view_if_needed()
+        x, y = middle(handle)
+        touched(tab, (x, y), (x + 40, y))
+        assert float(handle.get_attribute("aria-valuenow")) > 0.25
+        assert abs(middle(handle)[0] - x - 40) < 3
+
+
+def touched(tab: Any, *path: tuple[float, float]) -> None:
+    """A finger put down at the first place, moved along the others and lifted."""
+    session = tab.context.new_cdp_session(tab)
+    for kind, places in (("Start", path[:1]), *(("Move", [place]) for place in path[1:]), ("End", [])):
+        points = [{"x": x, "y": y} for x, y in places]
+        session.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+    tab.wait_for_timeout(150)
+
+
+def assert_bumps(found: Any, **state: float) -> None:
+    terms = TwoBumps(**state).terms()
+    rows = {
+        "forward KL(p‖q), nats": terms.forward,
+        "least, at the moments of p": terms.least_forward,
+        "mean of p": terms.mean,
+        "standard deviation of p": terms.std,
+        "reverse KL(q‖p), nats": terms.reverse,
+    }
+    assert_shows(found, {row: pytest.approx([value], abs=5.1e-4) for row, value in rows.items()})
+
+
+def test_q_is_moved_on_the_picture_and_on_the_maps(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "two-bumps")
+        assert_bumps(found, mean=0.8, std=1.0)
+        found.get_by_role("slider", name="mean of q").first.focus()
+        tab.keyboard.press("Shift+ArrowLeft")
+        assert_bumps(found, mean=0.3, std=1.0)
+        found.get_by_role("slider", name="standard deviation of q").first.focus()
+        tab.keyboard.press("ArrowRight")
+        stds = [float(h.get_attribute("aria-valuenow")) for h in found.locator("button[role=slider]").all()]
+        assert_bumps(found, mean=0.3, std=stds[1])
+        for name in ("forward", "reverse"):
+            handle = found.get_by_role("button", name=f"q on the {name} map")
+            found.get_by_role("button", name="Forward minimum").click()
+            assert_bumps(found, mean=0.0, std=4.25**0.5)
+            handle.focus()
+            for key in ("ArrowRight", "ArrowDown", "Shift+ArrowDown"):
+                tab.keyboard.press(key)
+            assert_bumps(found, mean=0.1, std=4.25**0.5 * 2**-0.55)
+            x, y = middle(handle)
+            tab.mouse.move(x, y)
+            tab.mouse.down()
+            tab.mouse.move(x - 30, y + 20, steps=4)
+            tab.mouse.up()
+            tab.wait_for_timeout(150)
+            moved = middle(handle)
+            assert abs(moved[0] - x + 30) < 2
+            assert abs(moved[1] - y - 20) < 2
+
+
+def test_the_buttons_visit_every_minimum(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "two-bumps")
+        found.get_by_role("button", name="Forward minimum").click()
+        assert_shows(found, {"forward KL(p‖q), nats": shown(found, "least, at the moments of p")})
+        (least,) = shown(found, "least of all")
+        again = found.get_by_role("button", name="Next reverse minimum")
+        for value in (least, *shown(found, "its other minima"), least):
+            again.click()
+            assert_shows(found, {"reverse KL(q‖p), nats": [value]})
+        target = found.locator("input[aria-label='weight of the left bump']")
+        target.focus()
+        tab.keyboard.press("End")
+        assert_shows(found, {"standard deviation of p": [round(TwoBumps(weight=0.95).terms().std, 3)]})
+        found.locator("input[aria-label='distance c of the bumps from 0']").focus()
+        tab.keyboard.press("Home")
+        # The bumps are one: both divergences have their minimum, zero, where q is that bump.
+        assert_shows(found, {"least of all": [0.0], "at mean and width": [0.0, 0.5]})
+        again.click()
+        assert_bumps(found, mean=0.0, std=0.5, weight=0.95, centre=0.0)
+        tab.wait_for_function(
+            "() => document.querySelector('[data-widget=two-bumps] .gm-w-live').textContent"
+            ".includes('Reverse divergence 0.000 nats')"
+        )
+
+
+def test_a_finger_drags_q_on_a_map(browser: Any, site: str) -> None:
+    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+        handle = widget(tab, "two-bumps").get_by_role("button", name="q on the reverse map")
+        handle.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        x, y = middle(handle)
+        touched(tab, (x, y), (x - 15, y + 10), (x - 40, y + 30))
+        assert abs(middle(handle)[0] - x + 40) < 3
+        assert abs(middle(handle)[1] - y - 30) < 3
 
 
 DASHBOARD = {

@@ -98,7 +98,11 @@ def test_how_many_minima_there_are() -> None:
     heavy, light = minima((0.8, 2.0, 0.25))
     assert heavy["value"] == pytest.approx(-math.log(0.8), abs=2e-3)
     assert light["value"] == pytest.approx(-math.log(0.2), abs=2e-3)
-    # Close together: one across both.
+    # Nearer to each other the one across both is the best, ...
+    both, left, right = minima((0.5, 1.3, 0.25))
+    assert both["mean"] == pytest.approx(0, abs=1e-8)
+    assert both["value"] < left["value"] - 0.1
+    # ... and close together the only one.
     assert len(minima((0.5, 1.0, 0.25))) == 1
     # A single bump is its own projection.
     (own,) = minima((0.5, 0.0, 1.0))

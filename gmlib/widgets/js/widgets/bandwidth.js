@@ -211,7 +211,8 @@ function line(stage, xs, ys, colour) {
 function against(view, stage, curves, now, floor, bandwidth, [low, high]) {
   const { colours } = view;
   stage.x.domain([Math.log10(low), Math.log10(high)]);
-  stage.y.domain([floor - 1, floor + 1.25]);
+  // Few points can by luck lie closer together than the law lets expect.
+  stage.y.domain([Math.min(floor - 1, Number.isFinite(curves.best.value) ? curves.best.value - 0.6 : floor), floor + 1.25]);
   const c = stage.begin();
   const [top, bottom] = [stage.margin.top, stage.height - stage.margin.bottom];
   const [left, right] = [stage.margin.left, stage.width - stage.margin.right];

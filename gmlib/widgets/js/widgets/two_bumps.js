@@ -14,6 +14,10 @@ const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 // The maps' upward axis: two units for each doubling of the width, so that both axes have about the same length.
 const up = (std) => 2 * Math.log2(std);
 const bell = (mean, std, x) => Math.exp(-0.5 * ((x - mean) / std) ** 2) / (std * Math.sqrt(2 * Math.PI));
+// How far out the handle of the width stands: at two standard deviations, where a finger does not take it for that of the
+// mean; wide ones are drawn in, so that it never leaves the picture.
+const outwards = (mean, std) => (EDGE - mean) * (1 - Math.exp((-2 * std) / (EDGE - mean)));
+const widthAt = (mean, out) => (out < EDGE - mean ? -0.5 * (EDGE - mean) * Math.log1p(-out / (EDGE - mean)) : Infinity);
 const near = (one, other) => Math.abs(one.mean - other.mean) + Math.abs(Math.log(one.std / other.std)) < 1e-6;
 
 export default widget("two-bumps", "Two-bump target, one Gaussian", (view) => {
@@ -69,7 +73,7 @@ export default widget("two-bumps", "Two-bump target, one Gaussian", (view) => {
   view.make("p", "gm-w-hint", row).textContent = "Rings: minima, dashed where another one is lower. Lines: 0.1, 0.25, 0.5, 1, 2, 4, 8 nats.";
   const lists = view.make("div", "gm-w-pair", panel);
   const ahead = readout(view, lists, [["forward KL(p‖q), nats"], ["least, at the moments of p"], ["mean of p"], ["standard deviation of p"]]);
-  const back = readout(view, lists, [["reverse KL(q‖p), nats"], ["least of all"], ["there, mean and deviation"], ["its other minima"]]);
+  const back = readout(view, lists, [["reverse KL(q‖p), nats"], ["least of all"], ["at mean and width"], ["its other minima"]]);
 
   const stepped = (x, s) => Number((Math.round(x / s) * s).toFixed(6));
   upper.handle({
@@ -83,15 +87,11 @@ export default widget("two-bumps", "Two-bump target, one Gaussian", (view) => {
   upper.handle({
     name: "standard deviation of q",
     kind: "gm-w-red gm-w-ring",
-    // Two standard deviations out, where a finger does not take it for the other handle.
-    get: () => [clamp(q().mean + 2 * q().std * outward(), -EDGE, EDGE), bell(0, q().std, 2 * q().std)],
-    move: ([x]) => view.set({ std: clamp(stepped(((x - q().mean) * outward()) / 2, 0.005), narrow, wide) }),
+    get: () => [q().mean + outwards(q().mean, q().std), bell(0, q().std, outwards(q().mean, q().std))],
+    move: ([x]) => view.set({ std: clamp(stepped(widthAt(q().mean, x - q().mean), 0.005), narrow, wide) }),
     step: 0.04,
     value: () => ({ low: narrow, high: wide, now: q().std, text: number(q().std, 3) }),
   });
-  // To the side with more room.
-  const outward = () => (q().mean > 0 ? -1 : 1);
-
   let kept = {};
   const law = () => {
     const [weight, centre, variance] = ["weight", "centre", "variance"].map((trait) => view.get(trait));
