@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from gmlib.data import DIGITS_LEVELS, MNIST_LEVELS, AssetError, digits, mnist
+from gmlib.data import DIGITS_LEVELS, MNIST_LEVELS, AssetError, binarise, digits, mnist
 from gmlib.data.mnist import FULL, SUBSET, parse_idx
 
 ASSETS = Path(__file__).parents[2] / "assets" / "mnist"
@@ -55,6 +55,32 @@ def test_mnist_subset(split: str, n: int) -> None:
     assert abs(float(images.float().mean()) / 255 - 0.1307) < 0.5 / n**0.5
     p = 0.1
     assert bool(((labels.bincount() / n - p).abs() < 0.015 + 5 * (p * (1 - p) / n) ** 0.5).all())
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_digits_28(full: bool) -> None:
+    """60,000 and 10,000 images of 28x28 (a sixth and a fifth of them embedded), grey, and binarised to the same mean."""
+    if full and "GMLIB_DATA" not in os.environ:
+        pytest.skip("the full MNIST is not at hand: set GMLIB_DATA to its folder")
+    sizes = {"train": 60_000, "test": 10_000} if full else {"train": 10_000, "test": 2_000}
+    for split, n in sizes.items():
+        images, labels = mnist(split, full=full)  # pyright: ignore[reportArgumentType]
+        assert images.shape == (n, 1, 28, 28)
+        assert images.dtype == torch.uint8
+        assert (int(images.min()), int(images.max())) == (0, MNIST_LEVELS - 1)
+        assert labels.shape == (n,)
+        assert labels.unique().tolist() == list(range(10))
+    # Each pixel is drawn by itself: the mean of b - x over k draws has variance sum x (1 - x) / (number of pixels)^2 / k.
+    grey = mnist("test", full=full).images[:1000].float() / 255
+    draws = [binarise(grey, generator=torch.Generator().manual_seed(seed)) for seed in range(4)]
+    assert all(bool(((b == 0) | (b == 1)).all()) for b in draws)
+    variance = (grey * (1 - grey)).double()
+    error = torch.stack(draws).double().mean(0) - grey.double()
+    assert abs(error.mean()) < 4 * (variance.sum() / 4).sqrt() / grey.numel()
+    # And image by image: none of 1,000 is off by six standard errors; black and white stay what they are.
+    scale = (variance.flatten(1).sum(1) / 4).sqrt() / 784
+    assert bool((error.flatten(1).mean(1).abs() < 6 * scale).all())
+    assert bool((error[variance == 0] == 0).all())
 
 
 def test_subset_is_small_and_says_where_it_is_from() -> None:
