@@ -130,5 +130,9 @@ def test_bad_input() -> None:
         classifier_two_sample_test(x, x, classifier=lambda _x, _l, t: t[:, 0] + 0.5)
     with pytest.raises(ValueError, match="x must be finite"):
         classifier_two_sample_test(x / 0, x)
+    with pytest.raises(ValueError, match="label must be 0 or 1 for each of 4 training points"):
+        logistic_classifier(x, torch.arange(4), x)
+    with pytest.raises(ValueError, match="x_test must have 2 columns"):
+        logistic_classifier(x, torch.ones(4), torch.zeros(2, 1))  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="total_variation must be a finite number"):
         best_accuracy(1.5)
