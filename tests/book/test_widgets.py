@@ -740,7 +740,7 @@ def state_of(text: str) -> dict[str, Any]:
 def test_two_views_of_one_model_move_together(browser: Any, site: str) -> None:
     text = (HTML / GALLERY).read_text("utf8")
     state = state_of(text)
-    (tug,) = (key for key, entry in state.items() if "mean_range" in entry["state"])
+    (tug,) = (key for key, entry in state.items() if "observation" in entry["state"])
     twice = f'<script type="{VIEW}">{json.dumps({"model_id": tug})}</script>'
     context, address = changed(site, browser, text.replace("</article>", f"{twice}</article>", 1))
     context.set_default_timeout(10_000)
