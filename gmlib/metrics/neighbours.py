@@ -10,7 +10,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_tensor
-from gmlib.metrics._samples import check_sample as check_sample
 from gmlib.metrics._samples import check_samples, raised
 
 BLOCK_BYTES = 2**28
