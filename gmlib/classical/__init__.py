@@ -1,7 +1,9 @@
 """Models from before deep learning, which the deep ones must beat."""
 
+from gmlib.classical.baselines import FloorRow, floor_rows
 from gmlib.classical.em import e_step, m_step
 from gmlib.classical.histogram import PixelHistograms
+from gmlib.classical.histogram_mixture import HistogramMixture
 from gmlib.classical.imputation import impute_means
 from gmlib.classical.isotropic import fit_isotropic
 from gmlib.classical.kde import KernelDensity, best_bandwidth, leave_one_out_nll
@@ -12,6 +14,8 @@ from gmlib.classical.table import fit_table
 
 __all__ = [
     "PCA",
+    "FloorRow",
+    "HistogramMixture",
     "KernelDensity",
     "MixtureFit",
     "MomentSolution",
@@ -22,6 +26,7 @@ __all__ = [
     "fit_isotropic",
     "fit_mixture",
     "fit_table",
+    "floor_rows",
     "impute_means",
     "leave_one_out_nll",
     "m_step",
