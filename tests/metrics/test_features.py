@@ -38,7 +38,7 @@ SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_metric_features(seed: int) -> None:
-    """Three corruptions of the test images; each feature map, pixels, untrained and trained, orders them otherwise."""
+    """Three corruptions of the test images: pixels, untrained and trained features each order them in another way."""
     generator = torch.Generator().manual_seed(seed)
     train, (test, labels) = grey("train")[0], grey("test")
     order = torch.randperm(len(train), generator=generator)
@@ -54,17 +54,21 @@ def test_metric_features(seed: int) -> None:
         "random": random_network("features-mnist", seed=seed),
         "trained": "features-mnist",
     }
-    worst_first = {}
-    for name, network in maps.items():
-        values = {kind: distance(real, fake, network) for kind, fake in fakes.items()}
-        ranked = sorted(values, key=values.__getitem__, reverse=True)
-        assert ranked[-1] == "none"
-        worst_first[name] = ranked[:3]
-    assert worst_first == {
-        "pixels": ["noise", "blur", "dropped"],
-        "random": ["blur", "noise", "dropped"],
-        "trained": ["noise", "dropped", "blur"],
+    values = {
+        name: {kind: distance(real, fake, network) for kind, fake in fakes.items()}
+        for name, network in maps.items()
     }
+    for row in values.values():
+        assert min(row, key=row.__getitem__) == "none"
+    pixels, untrained, trained = (values[name] for name in ("pixels", "random", "trained"))
+    assert pixels["noise"] > 1.3 * pixels["blur"]
+    assert pixels["blur"] > 1.1 * pixels["dropped"]
+    assert trained["noise"] > 1.3 * trained["dropped"]
+    assert (
+        trained["dropped"] > 1.3 * trained["blur"]
+    )  # what was the least of the three in pixels is no longer
+    # Which of the two others comes second depends on the random weights; that blur comes first does not.
+    assert untrained["blur"] > 1.3 * max(untrained["noise"], untrained["dropped"])
 
 
 def test_every_map_notices_more_of_the_same() -> None:
