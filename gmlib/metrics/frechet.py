@@ -13,7 +13,25 @@ from gmlib.metrics._samples import check_samples, raised
 def squared_bures(
     cov1: Float[Tensor, "*batch d d"], cov2: Float[Tensor, "*batch d d"]
 ) -> Float[Tensor, "*batch"]:
-    r"""Squared Bures distance: :func:`gaussian_frechet_distance` without the means, for stacks of covariances."""
+    r"""Squared Bures distance of covariances, one pair or a stack: :func:`gaussian_frechet_distance` of equal means.
+
+    .. math:: \operatorname{tr}\big(V_1 + V_2 - 2 (V_1^{1/2} V_2 V_1^{1/2})^{1/2}\big)
+
+    Nothing is checked.
+
+    Args:
+        cov1: symmetric positive semi-definite, (*batch, d, d).
+        cov2: likewise.
+
+    Returns:
+        One number a pair, (*batch,), in the squared units of the data.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.metrics.frechet import squared_bures
+        >>> squared_bures(torch.eye(2, dtype=torch.float64), 4 * torch.eye(2, dtype=torch.float64)).item()
+        2.0
+    """
     values, vectors = torch.linalg.eigh(cov1)
     root = (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
     overlap = torch.linalg.eigvalsh(root @ cov2 @ root).clamp_min(0).sqrt().sum(-1)
