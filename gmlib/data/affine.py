@@ -61,15 +61,15 @@ def jitter(
     for name, value in {"rotate": rotate, "stretch": stretch, "slant": slant, "shift": shift}.items():
         check_number(name, value, low=0.0)
     height, width = images.shape[-2:]
-    angle, stretch_x, stretch_y, shear = (
-        (noise[:, :4] * noise.new_tensor([rotate, stretch, stretch, slant])).unbind(1)
-    )  # fmt: skip
+    # Number by number: a tensor of the four sizes would have to travel to the device in every training step.
+    angle, shear = rotate * noise[:, 0], slant * noise[:, 3]
+    stretch_x, stretch_y = stretch * noise[:, 1], stretch * noise[:, 2]
     cos, sin, a, b = angle.cos(), angle.sin(), stretch_x.exp(), stretch_y.exp()
     # affine_grid measures both axes from -1 to 1: pixels across are 2 / width of it, down 2 / height.
     aspect = height / width
-    t = shift * noise[:, 4:] * noise.new_tensor([2 / width, 2 / height])
-    across = torch.stack([cos * a, (cos * shear - sin * b) * aspect, t[:, 0]], 1)
-    down = torch.stack([sin * a / aspect, sin * shear + cos * b, t[:, 1]], 1)
+    right, low = (2 * shift / width) * noise[:, 4], (2 * shift / height) * noise[:, 5]
+    across = torch.stack([cos * a, (cos * shear - sin * b) * aspect, right], 1)
+    down = torch.stack([sin * a / aspect, sin * shear + cos * b, low], 1)
     grid = affine_grid(
         torch.stack([across, down], 1).to(images.dtype), list(images.shape), align_corners=False
     )

@@ -130,7 +130,7 @@ def test_the_judge_is_another_network() -> None:
 @pytest.mark.gpu
 def test_on_a_gpu() -> None:
     net, x = feature_network("features-mnist"), torch.rand(4, 1, 28, 28)
-    torch.testing.assert_close(net.to("cuda")(x.cuda()).cpu(), net.to("cpu")(x), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(net.to("cuda")(x.cuda()).cpu(), net.to("cpu")(x), rtol=1e-2, atol=0.05)
 
 
 @pytest.mark.bad_input
