@@ -116,7 +116,7 @@ def floor_rows(
 
     def histogram_mixture(images: Tensor, strength: float) -> HistogramMixture:
         return HistogramMixture(
-            images, levels, components, strength=strength, smoothing=smoothing, steps=20, tolerance=1e-3 * d,
+            images, levels, components, strength=strength, smoothing=smoothing, steps=30, tolerance=3e-4 * d,
             generator=generator,
         )  # fmt: skip
 
