@@ -77,7 +77,7 @@ class PCA:
         .. math:: p(x) = \mathcal N\big(x; \bar x,\ U_k(\Lambda_k - \sigma^2 I)U_k^\top + \sigma^2 I\big), \qquad
                   \sigma^2 = \frac1{d-k}\sum_{i>k}\lambda_i
 
-        (:eq:`eq-01b-ppca` in the book.) The maximum-likelihood fit among all such laws; its average log-likelihood on the
+        (:eq:`eq-01-ppca` in the book.) The maximum-likelihood fit among all such laws; its average log-likelihood on the
         data is :math:`-\tfrac12\big(\sum_{i\le k}\log\lambda_i + (d-k)\log\sigma^2 + d\log2\pi + d\big)`. With
         k = d it is the Gaussian with the data's covariance. (The linear VAE of chapter 2,
         `gmlib.vae.LinearVAE.from_ppca`, has the same evidence; there it is reached by a bound.)
