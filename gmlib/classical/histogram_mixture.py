@@ -20,9 +20,9 @@ class HistogramMixture:
               \theta_{ki}(l) = \frac{\sum_n r_{nk}[x_{ni} = l] + a\,\bar\theta_i(l)}{\sum_n r_{nk} + a}
 
     with responsibilities :math:`r_{nk}` and :math:`\bar\theta_i` the smoothed histogram of pixel i over all images
-    (:class:`PixelHistograms`), towards which a pseudo-count of a images pulls every component. The step maximises the
-    log-likelihood plus :math:`a\sum_{ki}\sum_l\bar\theta_i(l)\log\theta_{ki}(l)`, which therefore never falls. With
-    K = 1 it is the histograms themselves.
+    (:class:`~gmlib.classical.histogram.PixelHistograms`), towards which a pseudo-count of a images pulls every
+    component. The step maximises the log-likelihood plus :math:`a\sum_{ki}\sum_l\bar\theta_i(l)\log\theta_{ki}(l)`,
+    which therefore never falls. With K = 1 it is the histograms themselves.
 
     Args:
         x: training images as whole levels, (n, d).

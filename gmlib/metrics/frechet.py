@@ -88,9 +88,10 @@ def gaussian_frechet_distance(
 def frechet_distance(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, ""]:
     r"""Squared Frechet distance between the Gaussian fits of two samples (covariances with divisor n - 1).
 
-    Biased upwards by finite samples: two samples of the *same* law do not give 0 (:func:`frechet_bias` says how much they
-    give, :func:`extrapolated_frechet_distance` takes it off). Always print beside it the distance between two real
-    samples of the same sizes.
+    Biased upwards by finite samples: two samples of the *same* law do not give 0. How much they give
+    :func:`~gmlib.metrics.frechet_bias.frechet_bias` says, and
+    :func:`~gmlib.metrics.frechet_bias.extrapolated_frechet_distance` takes it off. Always print beside it the distance
+    between two real samples of the same sizes.
 
     Computed in float64 (float32 on Apple's devices), whatever the features are. With fewer rows than dimensions the
     covariances are never formed: for the centred and scaled samples A, B with :math:`V_1 = A^\top A`,

@@ -59,7 +59,7 @@ def precision_recall(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], k: 
     (:eq:`eq-01-precision` in the book; Kynkäänniemi et al. 2019, "Improved precision and recall metric for assessing
     generative models".) Both depend on k and on the sizes of the samples, and two samples of the same law do not give 1:
     compare models at the same k, n and m, beside two halves of the real data. A single real outlier has a large ball,
-    which makes precision easy: :func:`density_coverage` counts balls instead.
+    which makes precision easy: :func:`~gmlib.metrics.coverage.density_coverage` counts balls instead.
 
     Args:
         real: features of the data, (n, d), n > k.

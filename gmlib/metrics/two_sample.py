@@ -66,8 +66,8 @@ def permutation_test(
     Args:
         x: one sample, (n, d).
         y: the other, (m, d).
-        statistic: a :class:`Kernel`, or a function of two samples that is large when they differ (called once for each
-            relabelling).
+        statistic: a :class:`~gmlib.metrics.kernel.Kernel`, or a function of two samples that is large when they
+            differ (called once for each relabelling).
         permutations: number B of relabellings.
         level: :math:`\alpha`, in (0, 1).
         generator: source of the relabellings; None takes torch's default generator of the samples' device.
