@@ -8,6 +8,8 @@ every kind. The leading dimensions of a covariance are those of the law's parame
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -103,20 +105,27 @@ class Full:
         return self.cov.shape[:-2]
 
     def whiten(self, y: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-        return torch.linalg.solve_triangular(self.chol, y.unsqueeze(-1), upper=False).squeeze(-1)
+        return self._columns(lambda y: torch.linalg.solve_triangular(self.chol, y, upper=False), y)
 
     def solve(self, y: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-        white = self.whiten(y).unsqueeze(-1)
-        return torch.linalg.solve_triangular(self.chol.mT, white, upper=True).squeeze(-1)
+        return self._columns(lambda y: torch.cholesky_solve(y, self.chol), y)
 
     def apply(self, y: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-        return (self.cov @ y.unsqueeze(-1)).squeeze(-1)
+        return self._columns(lambda y: self.cov @ y, y)
 
     def quadratic(self, y: Float[Tensor, "... d"]) -> Float[Tensor, "*_"]:
         return self.whiten(y).square().sum(-1)
 
     def root(self, noise: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-        return (self.chol @ noise.unsqueeze(-1)).squeeze(-1)
+        return self._columns(lambda y: self.chol @ y, noise)
+
+    def _columns(self, linear: Callable[[Tensor], Tensor], y: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
+        """``linear`` of the points, those that share a matrix side by side as columns: one at a time, each would get
+        a copy of the matrix, 2.5 GB for 1,000 points of 784 coordinates."""
+        batch, n = y.shape[:-1], max(y.dim() - 1 - len(self.lead), 0)
+        sample, own = batch[:n], torch.broadcast_shapes(batch[n:], self.lead)
+        columns = y.expand(*sample, *own, self.d).reshape(math.prod(sample), *own, self.d).movedim(0, -1)
+        return linear(columns).movedim(-1, 0).reshape(*sample, *own, self.d)
 
     def log_det(self) -> Float[Tensor, "*_"]:
         return 2 * self.chol.diagonal(dim1=-2, dim2=-1).log().sum(-1)

@@ -214,8 +214,9 @@ class GaussianMixture(Law):
 
     def _chunked(self, fn: Any, x: Tensor, *args: Scalar) -> Tensor:
         # With batched parameters the points share dimensions with them, and a piece would have to cut both.
-        d = self.event_shape[0]
-        size = self.n_components * (d if isinstance(self._cov, Diagonal) else d * d)
+        # Noise levels that differ between points give each point matrices of its own.
+        d, own = self.event_shape[0], any(isinstance(a, Tensor) and a.dim() > 0 for a in args)
+        size = self.n_components * (d if isinstance(self._cov, Diagonal) or not own else d * d)
         return in_chunks(fn, size, x, *args) if not self.batch_shape else fn(x, *args)
 
     def log_prob(self, value: Float[Tensor, "... d"]) -> Float[Tensor, "*_"]:

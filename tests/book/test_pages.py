@@ -66,6 +66,16 @@ def serious(tab: Any) -> list[str]:
     ]
 
 
+TOO_WIDE = """() => [...document.querySelectorAll('article *')].filter((e) => {
+  if (e.getBoundingClientRect().right <= 376) return false;
+  for (let box = e.parentElement; box; box = box.parentElement) {
+    if (box.getBoundingClientRect().right <= 376 && getComputedStyle(box).overflowX !== 'visible') return false;
+  }
+  return true;
+}).slice(0, 5).map((e) => e.outerHTML.slice(0, 120))"""
+"""What sticks out on a phone, less what scrolls in a box of its own."""
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_is_quiet_accessible_and_fits_a_phone(browser: Any, site: str, page: str) -> None:
     with opened(browser, site, page) as tab:
@@ -84,10 +94,7 @@ def test_a_page_is_quiet_accessible_and_fits_a_phone(browser: Any, site: str, pa
         tab.wait_for_function("() => document.documentElement.dataset.theme === 'dark'", timeout=15_000)
         assert serious(tab) == [], "in dark mode"
         tab.set_viewport_size(PHONE)
-        wide = tab.evaluate(
-            "() => document.documentElement.scrollWidth <= 375 ? [] : [...document.querySelectorAll('article *')]"
-            ".filter(e => e.getBoundingClientRect().right > 376).slice(0, 5).map(e => e.outerHTML.slice(0, 120))"
-        )
+        wide = tab.evaluate(TOO_WIDE) if tab.evaluate("document.documentElement.scrollWidth") > 375 else []
         assert tab.evaluate("document.documentElement.scrollWidth") <= 375, wide
 
 

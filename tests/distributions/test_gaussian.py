@@ -7,8 +7,10 @@ import math
 import pytest
 import torch
 from torch.distributions import MultivariateNormal
+from torch.profiler import ProfilerActivity, profile
 
 from gmlib.distributions import Gaussian
+from gmlib.distributions._covariance import Full
 
 F64 = torch.float64
 
@@ -68,3 +70,59 @@ def test_batch_of_laws(kind: str) -> None:
         torch.testing.assert_close(
             law.posterior_mean(x, 0.3, 0.4)[:, i], one.posterior_mean(x[:, i], 0.3, 0.4)
         )
+
+
+def _factors(*lead: int) -> Full:
+    root = torch.randn(*lead, 3, 3, generator=torch.Generator().manual_seed(1), dtype=F64)
+    return Full.of(root @ root.mT + 0.5 * torch.eye(3, dtype=F64))
+
+
+SHAPES = [
+    ((), ()),
+    ((), (5,)),
+    ((), (0,)),
+    ((4,), (4,)),
+    ((4,), ()),
+    ((4,), (6, 4)),
+    ((4,), (6, 1)),
+    ((4,), (0, 4)),
+    ((1,), (5,)),
+    ((4, 2), (6, 1, 2)),
+    ((4, 1), (5,)),
+]
+
+
+@pytest.mark.parametrize(("lead", "batch"), SHAPES)
+def test_full_covariance_acts_on_points_of_any_batch(lead: tuple[int, ...], batch: tuple[int, ...]) -> None:
+    """Against one matrix product a point with the inverse, where points and matrices broadcast either way."""
+    law = _factors(*lead)
+    y = torch.randn(*batch, 3, generator=torch.Generator().manual_seed(2), dtype=F64)
+    one_by_one = {
+        "whiten": torch.linalg.inv(law.chol),
+        "solve": torch.linalg.inv(law.cov),
+        "apply": law.cov,
+        "root": law.chol,
+    }
+    for name, matrix in one_by_one.items():
+        torch.testing.assert_close(getattr(law, name)(y), (matrix @ y.unsqueeze(-1)).squeeze(-1), msg=name)
+
+
+def test_the_quadratic_form_has_the_gradients_of_its_parts() -> None:
+    cov, y = _factors(2).cov.requires_grad_(), torch.ones(4, 2, 3, dtype=F64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda c, y: Full.of((c + c.mT) / 2).quadratic(y), (cov, y))
+    assert torch.autograd.gradcheck(lambda c, y: Full.of((c + c.mT) / 2).solve(y), (cov, y))
+
+
+def test_points_that_share_a_matrix_get_no_copies_of_it() -> None:
+    d, n = 30, 200
+    law, x = Gaussian(torch.zeros(d, dtype=F64), cov=torch.eye(d, dtype=F64)), torch.ones(n, d, dtype=F64)
+    for act in (
+        law.log_prob,
+        law.score,
+        lambda x: law.posterior_mean(x, 0.6, 0.8),
+        lambda _: law.rsample((n,)),
+    ):
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+            act(x)
+        bytes_at_once = max(event.self_cpu_memory_usage for event in seen.events() or [])
+        assert 8 * n * d <= bytes_at_once <= 3 * 8 * n * d  # a copy a point would be 8 n d d
