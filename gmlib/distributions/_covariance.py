@@ -13,10 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 Scalar = float | int | Float[Tensor, "*_"]
+
+# An evaluation goes in pieces whose largest temporary holds this many numbers: a batch of 100,000 points of a mixture
+# of 400 components then needs no gigabyte, and on a CPU small pieces are faster too, since they stay in the cache.
+CHUNK = 2**20
 
 
 def lift(a: Scalar, n: int) -> Scalar:
@@ -66,19 +70,18 @@ class Diagonal:
         noised, sigma = self.noised(alpha, sigma), lift(sigma, 1)
         return Diagonal(sigma * sigma * self.var / noised.var, self.d)
 
-    def pick(self, lead: tuple[int, ...], index: Tensor) -> Diagonal:
-        """Expand to ``lead = (B, K)`` and keep component ``index[b, n]``; the result has lead ``(B, n)``."""
-        var = self.var.expand(*lead, self.var.shape[-1])
-        return Diagonal(torch.take_along_dim(var, index.unsqueeze(-1), dim=-2), self.d)
+    def roots(
+        self, noise: Float[Tensor, "B n d"], index: Integer[Tensor, "B n"], lead: tuple[int, ...]
+    ) -> Float[Tensor, "B n d"]:
+        """As `root`, each draw by the component ``index`` of its own, with ``lead = (*batch, K)`` and ``B`` laws in all."""
+        var = self.var.expand(*lead, -1).reshape(len(index), lead[-1], -1)
+        return torch.take_along_dim(var, index.unsqueeze(-1), dim=1).sqrt() * noise
 
     def matrix(self) -> Float[Tensor, "... d d"]:
         return torch.diag_embed(self.diagonal())
 
     def diagonal(self) -> Float[Tensor, "... d"]:
         return self.var.expand(*self.lead, self.d)
-
-    def expand(self, lead: tuple[int, ...]) -> Diagonal:
-        return Diagonal(self.var.expand(*lead, self.var.shape[-1]), self.d)
 
     def to(self, *args, **kwargs) -> Diagonal:
         return Diagonal(self.var.to(*args, **kwargs), self.d)
@@ -119,7 +122,9 @@ class Full:
     def root(self, noise: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         return self._columns(lambda y: self.chol @ y, noise)
 
-    def _columns(self, linear: Callable[[Tensor], Tensor], y: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
+    def _columns(
+        self, linear: Callable[[Tensor], Tensor], y: Float[Tensor, "... d"]
+    ) -> Float[Tensor, "... d"]:
         """``linear`` of the points, those that share a matrix side by side as columns: one at a time, each would get
         a copy of the matrix, 2.5 GB for 1,000 points of 784 coordinates."""
         batch, n = y.shape[:-1], max(y.dim() - 1 - len(self.lead), 0)
@@ -143,20 +148,34 @@ class Full:
         product = sigma * sigma * torch.cholesky_solve(self.cov.expand_as(noised.chol), noised.chol)
         return Full.of((product + product.mT) / 2)
 
-    def pick(self, lead: tuple[int, ...], index: Tensor) -> Full:
-        """Expand to ``lead = (B, K)`` and keep component ``index[b, n]``; the result has lead ``(B, n)``."""
-        index = index[..., None, None]
-        cov, chol = (m.expand(*lead, self.d, self.d) for m in (self.cov, self.chol))
-        return Full(torch.take_along_dim(cov, index, dim=-3), torch.take_along_dim(chol, index, dim=-3))
+    def roots(
+        self, noise: Float[Tensor, "B n d"], index: Integer[Tensor, "B n"], lead: tuple[int, ...]
+    ) -> Float[Tensor, "B n d"]:
+        """As `root`, each draw by the component ``index`` of its own, with ``lead = (*batch, K)`` and ``B`` laws in all.
+
+        No draw gets a copy of its matrix, but for small pieces where there are fewer of those than matrices.
+        """
+        d, count = self.d, math.prod(self.lead)
+        number = (
+            torch.arange(count, device=index.device).reshape(self.lead).expand(lead).reshape(len(index), -1)
+        )
+        which, noise = torch.take_along_dim(number, index, dim=1).flatten(), noise.reshape(-1, d)
+        chol, rows = self.chol.reshape(count, d, d), max(1, CHUNK // d**2)
+        if len(which) <= rows * count:
+            pieces = zip(which.split(rows), noise.split(rows), strict=True)
+            out = torch.cat([(chol[w] @ y.unsqueeze(-1)).squeeze(-1) for w, y in pieces])
+        else:
+            order = which.argsort(stable=True)
+            parts = noise[order].split(which.bincount(minlength=count).tolist())
+            out = torch.empty_like(noise)
+            out[order] = torch.cat([y @ root.mT for y, root in zip(parts, chol, strict=True)])
+        return out.reshape(*index.shape, d)
 
     def matrix(self) -> Float[Tensor, "... d d"]:
         return self.cov
 
     def diagonal(self) -> Float[Tensor, "... d"]:
         return self.cov.diagonal(dim1=-2, dim2=-1)
-
-    def expand(self, lead: tuple[int, ...]) -> Full:
-        return Full(self.cov.expand(*lead, self.d, self.d), self.chol.expand(*lead, self.d, self.d))
 
     def to(self, *args, **kwargs) -> Full:
         return Full(self.cov.to(*args, **kwargs), self.chol.to(*args, **kwargs))

@@ -22,13 +22,9 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from gmlib._checks import check_event, check_number, check_tensor
-from gmlib.distributions._covariance import Covariance, Diagonal, Full, Scalar
+from gmlib.distributions._covariance import CHUNK, Covariance, Diagonal, Full, Scalar
 
 LOG_2PI = math.log(2 * math.pi)
-
-# An evaluation goes in pieces whose largest temporary holds this many numbers: a batch of 100,000 points of a mixture
-# of 400 components then needs no gigabyte, and on a CPU small pieces are faster too, since they stay in the cache.
-CHUNK = 2**20
 
 
 class Law(Distribution, ABC):
@@ -142,6 +138,18 @@ def in_chunks(
             columns.append([a] * len(pieces))
     out = torch.cat([fn(*row) for row in zip(pieces, *columns, strict=True)])
     return out.reshape(*points, *out.shape[1:])
+
+
+def numbers_a_point(cov: Covariance, *args: Scalar) -> int:
+    """How many numbers a point needs: noise levels that differ between points give each point a matrix of its own.
+
+    Example:
+        >>> cov = Full.of(torch.eye(5))
+        >>> numbers_a_point(cov, 0.6, 0.8), numbers_a_point(cov, torch.ones(3), 0.8)
+        (5, 25)
+    """
+    own = any(isinstance(a, Tensor) and a.dim() > 0 for a in args)
+    return cov.d**2 if own and isinstance(cov, Full) else cov.d
 
 
 def read_covariance(

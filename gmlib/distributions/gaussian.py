@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gmlib._checks import check_finite, check_tensor
 from gmlib.distributions._covariance import Covariance, Scalar, lift
-from gmlib.distributions.base import LOG_2PI, Law, check_noise, in_chunks, read_covariance
+from gmlib.distributions.base import LOG_2PI, Law, check_noise, in_chunks, numbers_a_point, read_covariance
 
 
 class Gaussian(Law):
@@ -267,5 +267,6 @@ class Gaussian(Law):
             a = lift(alpha, 1)
             return self._mean + a * self._cov.apply(self._cov.noised(alpha, sigma).solve(x - a * self._mean))
 
-        d = self.event_shape[0]
-        return in_chunks(mean, d * d, x, alpha, sigma) if not self.batch_shape else mean(x, alpha, sigma)
+        if self.batch_shape:
+            return mean(x, alpha, sigma)
+        return in_chunks(mean, numbers_a_point(self._cov, alpha, sigma), x, alpha, sigma)

@@ -16,8 +16,16 @@ from torch import Tensor
 
 from gmlib._checks import check_event, check_finite, check_tensor
 from gmlib.distributions._condition import block, read_index, split
-from gmlib.distributions._covariance import Covariance, Diagonal, Scalar, lift
-from gmlib.distributions.base import LOG_2PI, Law, check_broadcast, check_noise, in_chunks, read_covariance
+from gmlib.distributions._covariance import Covariance, Scalar, lift
+from gmlib.distributions.base import (
+    LOG_2PI,
+    Law,
+    check_broadcast,
+    check_noise,
+    in_chunks,
+    numbers_a_point,
+    read_covariance,
+)
 
 
 class GaussianMixture(Law):
@@ -195,17 +203,8 @@ class GaussianMixture(Law):
             )  # (B, n)
             means = torch.take_along_dim(self.means.reshape(B, K, d), index.unsqueeze(-1), dim=1)
             noise = torch.randn(B, n, d, generator=generator, dtype=means.dtype, device=means.device)
-            x = means + self._flat_covariance(B).pick((B, K), index).root(noise)
+            x = means + self._cov.roots(noise, index, self._lead)
             return x.transpose(0, 1).reshape(shape)
-
-    def _flat_covariance(self, B: int) -> Covariance:
-        if not self.batch_shape:
-            return self._cov
-        full = self._cov.expand(self._lead)
-        if isinstance(full, Diagonal):
-            return Diagonal(full.var.reshape(B, self.n_components, -1), full.d)
-        d = full.d
-        return type(full)(*(m.reshape(B, self.n_components, d, d) for m in (full.cov, full.chol)))
 
     def _log_joint(self, diff: Tensor) -> Tensor:
         """Log of weight times component density, ``(..., K)``, from ``diff = x - means``, ``(..., K, d)``."""
@@ -214,10 +213,9 @@ class GaussianMixture(Law):
 
     def _chunked(self, fn: Any, x: Tensor, *args: Scalar) -> Tensor:
         # With batched parameters the points share dimensions with them, and a piece would have to cut both.
-        # Noise levels that differ between points give each point matrices of its own.
-        d, own = self.event_shape[0], any(isinstance(a, Tensor) and a.dim() > 0 for a in args)
-        size = self.n_components * (d if isinstance(self._cov, Diagonal) or not own else d * d)
-        return in_chunks(fn, size, x, *args) if not self.batch_shape else fn(x, *args)
+        if self.batch_shape:
+            return fn(x, *args)
+        return in_chunks(fn, self.n_components * numbers_a_point(self._cov, *args), x, *args)
 
     def log_prob(self, value: Float[Tensor, "... d"]) -> Float[Tensor, "*_"]:
         r"""Log-density :math:`\log\sum_k\pi_k\mathcal N(x; m_k, C_k)` in nats.

@@ -9,7 +9,7 @@ import torch
 from torch.distributions import MultivariateNormal
 from torch.profiler import ProfilerActivity, profile
 
-from gmlib.distributions import Gaussian
+from gmlib.distributions import Gaussian, base
 from gmlib.distributions._covariance import Full
 
 F64 = torch.float64
@@ -126,3 +126,17 @@ def test_points_that_share_a_matrix_get_no_copies_of_it() -> None:
             act(x)
         bytes_at_once = max(event.self_cpu_memory_usage for event in seen.events() or [])
         assert 8 * n * d <= bytes_at_once <= 3 * 8 * n * d  # a copy a point would be 8 n d d
+
+
+def test_the_denoiser_factors_a_shared_matrix_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    law, factored = Gaussian(torch.zeros(30, dtype=F64), cov=torch.eye(30, dtype=F64)), []
+    x = torch.ones(50, 30, dtype=F64)
+    whole = law.posterior_mean(x, 0.6, torch.full((50,), 0.8, dtype=F64))
+    monkeypatch.setattr(base, "CHUNK", 50 * 30)
+    of = Full.of
+    monkeypatch.setattr(Full, "of", lambda cov: factored.append(cov) or of(cov))
+    torch.testing.assert_close(law.posterior_mean(x, 0.6, 0.8), whole)
+    assert len(factored) == 1
+    # A noise level a point is a matrix a point, 30 x 30: one at a time then.
+    torch.testing.assert_close(law.posterior_mean(x, 0.6, torch.full((50,), 0.8, dtype=F64)), whole)
+    assert len(factored) == 51

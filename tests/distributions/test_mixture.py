@@ -7,8 +7,9 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
-from gmlib.distributions import Gaussian, GaussianMixture, base, two_moons
+from gmlib.distributions import Gaussian, GaussianMixture, _covariance, base, two_moons
 
 F64 = torch.float64
 
@@ -90,6 +91,38 @@ def test_batch_samples_come_from_their_own_mixture() -> None:
     x = law.sample((50,), generator=torch.Generator().manual_seed(0))
     assert (x[:, 0] < 0).all()
     assert (x[:, 1] > 0).all()
+
+
+@pytest.mark.parametrize("lead", [(), (3,), (4, 3), (4, 1), (5, 1, 3), (5, 4, 3), (1, 1, 1)])
+@pytest.mark.parametrize("chunk", [2**20, 16, 1])
+def test_samples_use_the_matrix_of_their_component(
+    lead: tuple[int, ...], chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same draws, with the matrices gathered and with the draws grouped, as one product a draw."""
+    root = normal(*lead, 2, 2) + 3 * torch.eye(2, dtype=F64)
+    law = GaussianMixture(1000 * normal(5, 4, 3, 2, seed=1), cov=root @ root.mT)
+    monkeypatch.setattr(_covariance, "CHUNK", chunk)
+    x = law.sample((7,), generator=torch.Generator().manual_seed(2))
+    g = torch.Generator().manual_seed(2)
+    index = torch.multinomial(law.weights.reshape(20, 3), 7, replacement=True, generator=g)
+    noise = torch.randn(20, 7, 2, generator=g, dtype=F64)
+    own = torch.linalg.cholesky(law.covariances).reshape(20, 3, 2, 2)
+    for b in range(20):
+        for n in range(7):
+            k = int(index[b, n])
+            truth = law.means.reshape(20, 3, 2)[b, k] + own[b, k] @ noise[b, n]
+            torch.testing.assert_close(x.reshape(7, 20, 2)[n, b], truth)
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_draws_get_no_copies_of_the_matrices(batch: bool) -> None:
+    d, n = 100, 600
+    law = GaussianMixture(normal(2, d), cov=torch.eye(d, dtype=F64))
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        x = law.expand((n,)).sample() if batch else law.sample((n,))
+    assert x.shape == (n, d)
+    bytes_at_once = max(event.self_cpu_memory_usage for event in seen.events() or [])
+    assert 8 * n * d <= bytes_at_once <= 3 * 8 * n * d  # a copy a draw would be 8 n d d
 
 
 @pytest.mark.parametrize("kind", ["var", "cov"])
