@@ -9,7 +9,6 @@ from gmlib.exercises.map._samples import PRECISION, TWO_SAMPLES
 from gmlib.exercises.map._units import BITS, DEQUANTISED
 
 EXERCISES = (
-    GAP,
     BOTH_KLS,
     PROJECTION,
     KDE,
@@ -17,10 +16,12 @@ EXERCISES = (
     DEQUANTISED,
     CONTAMINATED,
     INCEPTION,
-    FRECHET_BIAS,
     PRECISION,
     BIRTHDAY,
     MMD,
+    # The last three are about the companion.
+    GAP,
+    FRECHET_BIAS,
     TWO_SAMPLES,
 )
 """Every exercise of the chapter."""

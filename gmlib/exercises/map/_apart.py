@@ -155,77 +155,78 @@ BIRTHDAY = Exercise(
     difficulty=2,
     minutes=25,
     statement=r"""
-A generator has $S$ different outputs, all equally likely, and you may only draw from it. Show that $s$ draws
-contain a repetition with probability about $1 - e^{-s^2/2S}$, so that if repetitions turn up in every second pool
-of size $s$, then $S \approx s^2/(2\ln 2)$. How many draws give even odds for $S = 10\,000$? How many would be
+A generator has $S$ different outputs, all equally likely, and you may only draw from it. Show that $n$ draws
+contain a repetition with probability about $1 - e^{-n^2/2S}$, so that if repetitions turn up in every second pool
+of size $n$, then $S \approx n^2/(2\ln 2)$. How many draws give even odds for $S = 10\,000$? How many would be
 needed to be *certain* of a repetition?
 
 A whole pool says more than whether it has a repetition: every *pair* of its draws is equal with probability $1/S$.
-Turn that into an estimate and write `support_size(samples)`, where equal integers stand for equal pictures. What
+Turn that into an estimate and write `support_size(samples)`, where equal integers stand for equal pictures; a pool
+without an equal pair gives infinity. What
 does it estimate if the $S$ outputs are not equally likely?
 """,
     answer="support_size",
     stub="""
 def support_size(samples):
-    # samples: (s,), integers; equal pictures have equal integers. Returns the
+    # samples: (n,), integers; equal pictures have equal integers. Returns the
     # estimate of S from the number of equal pairs, a number.
     ...
 """,
     reference="""
 def support_size(samples):
-    s = len(samples)
+    n = len(samples)
     equal = (samples[:, None] == samples).double()
-    equal_pairs = (equal.sum() - s) / 2
-    return s * (s - 1) / 2 / equal_pairs
+    equal_pairs = (equal.sum() - n) / 2
+    return n * (n - 1) / 2 / equal_pairs
 """,
     mistakes=(
         Mistake(
             "different-outputs",
-            (("s * (s - 1) / 2 / equal_pairs", "torch.tensor(float(len(samples.unique())))"),),
+            (("n * (n - 1) / 2 / equal_pairs", "torch.tensor(float(len(samples.unique())))"),),
             "You counted the different pictures that you saw. Draw only a few from a large generator: can the "
             "count exceed the number of draws?",
         ),
         Mistake(
             "pairs-with-itself",
-            (("(equal.sum() - s) / 2", "equal.sum() / 2"),),
+            (("(equal.sum() - n) / 2", "equal.sum() / 2"),),
             "A pool without any repetition would have equal pairs in yours. With whom do you compare a draw?",
         ),
         Mistake(
             "counted-twice",
-            (("(equal.sum() - s) / 2", "equal.sum() - s"),),
+            (("(equal.sum() - n) / 2", "equal.sum() - n"),),
             "With a generator that has one output you get ½. How often do you count the pair of draws 3 and 7?",
         ),
         Mistake(
             "repetitions-for-pairs",
-            (("(equal.sum() - s) / 2", "s - len(samples.unique())"),),
+            (("(equal.sum() - n) / 2", "n - len(samples.unique())"),),
             "Right while no picture comes three times. How many equal pairs are there in a picture that came "
             "three times?",
         ),
         Mistake(
             "even-odds-formula",
-            (("s * (s - 1) / 2 / equal_pairs", "torch.tensor(s * s / (2 * math.log(2)))"),),
+            (("n * (n - 1) / 2 / equal_pairs", "torch.tensor(n * n / (2 * math.log(2)))"),),
             "Your answer depends on the size of the pool and not on what is in it. When does that formula "
             "hold?",
         ),
         Mistake(
             "all-pairs",
-            (("s * (s - 1) / 2 / equal_pairs", "s * s / 2 / equal_pairs"),),
+            (("n * (n - 1) / 2 / equal_pairs", "n * n / 2 / equal_pairs"),),
             "Nearly right: with a generator that has one output you get more than 1. How many pairs of "
             "different draws are there?",
         ),
     ),
     hints=(
         r"No repetition: the second draw avoids one output, the third two. The product is "
-        r"$\prod_{i<s}(1 - i/S)$; take its logarithm.",
-        r"There are $s(s - 1)/2$ pairs. How many of them are equal on average?",
+        r"$\prod_{i<n}(1 - i/S)$; take its logarithm.",
+        r"There are $n(n - 1)/2$ pairs. How many of them are equal on average?",
     ),
     solution=r"""
-$P(\text{no repetition}) = \prod_{i=1}^{s-1}(1 - i/S) \approx \exp(-\sum_i i/S) = e^{-s(s - 1)/2S}$. Half a chance
-is at $s^2 \approx 2S\ln 2$: 118 draws for $S = 10\,000$ (0.4999; with 119 it is 0.506). To be certain one needs
+$P(\text{no repetition}) = \prod_{i=1}^{n-1}(1 - i/S) \approx \exp(-\sum_i i/S) = e^{-n(n - 1)/2S}$. Half a chance
+is at $n^2 \approx 2S\ln 2$: 118 draws for $S = 10\,000$ (0.4999; with 119 it is 0.506). To be certain one needs
 $S + 1 = 10\,001$, by the pigeonhole principle; that it works with a hundred draws is the birthday paradox.
 
-Each of the $s(s - 1)/2$ pairs is equal with probability $1/S$, so the expected number of equal pairs is
-$s(s - 1)/2S$, exactly, and $S \approx \frac{s(s - 1)}{2}\big/\text{(number of equal pairs)}$. With unequal
+Each of the $n(n - 1)/2$ pairs is equal with probability $1/S$, so the expected number of equal pairs is
+$n(n - 1)/2S$, exactly, and $S \approx \frac{n(n - 1)}{2}\big/\text{(number of equal pairs)}$. With unequal
 probabilities $p_i$ a pair is equal with probability $\sum_i p_i^2$, and what is estimated is $1/\sum_i p_i^2$: an
 effective number of outputs, never more than $S$. A generator with a million rare outputs and one that comes every
 tenth time is taken for one with a hundred.

@@ -153,13 +153,13 @@ FRECHET_BIAS = Exercise(
     minutes=40,
     statement=r"""
 The squared Fréchet distance of two normal laws is
-$\lVert\mu_1 - \mu_2\rVert^2 + \operatorname{tr}\big(\Sigma_1 + \Sigma_2 - 2(\Sigma_1\Sigma_2)^{1/2}\big)$. In
+$\lVert m_1 - m_2\rVert^2 + \operatorname{tr}\big(V_1 + V_2 - 2(V_1V_2)^{1/2}\big)$. In
 practice means and covariances come from samples. Let *both* samples, of sizes $n$ and $m$, be drawn from
 $\mathcal N(0, I_d)$, so that the truth is 0. Derive the leading terms, of order $1/n$ and $1/m$, of what one
 measures on average:
 
 - for the means;
-- for the covariances, with $\Sigma_1 = I + A$ and $\Sigma_2 = I + B$ for small symmetric $A$ and $B$. Show first
+- for the covariances, with $V_1 = I + A$ and $V_2 = I + B$ for small symmetric $A$ and $B$. Show first
   that the trace term is $\tfrac14\lVert A - B\rVert_F^2$ to second order, where $\lVert\cdot\rVert_F^2$ is the sum of
   the squares of all entries.
 
@@ -207,7 +207,7 @@ def leading_bias(dim, n, m):
         Mistake(
             "half-for-quarter",
             (("per_draw / 4]", "per_draw / 2]"),),
-            "Your second part is twice too large. Expand tr(Σ₁ + Σ₂ − 2(Σ₁Σ₂)^½) once more, for numbers "
+            "Your second part is twice too large. Expand tr(V₁ + V₂ − 2(V₁V₂)^½) once more, for numbers "
             "instead of matrices: (√(1 + a) − √(1 + b))².",
         ),
         Mistake(
@@ -226,17 +226,17 @@ def leading_bias(dim, n, m):
         r"A squared distance of two noisy numbers has the mean (difference of the truths)² plus the two "
         r"variances. Here the truths agree.",
         r"For numbers the trace term is $(\sqrt{1 + a} - \sqrt{1 + b})^2$. For matrices, expand "
-        r"$(\Sigma_1\Sigma_2)^{1/2}$'s trace to second order, or use that $\Sigma_1 = I$ and small $B$ give "
+        r"$(V_1V_2)^{1/2}$'s trace to second order, or use that $V_1 = I$ and small $B$ give "
         r"$\operatorname{tr}(I + \tfrac12 B - \tfrac18 B^2)$.",
         r"The entries of a sample covariance of $\mathcal N(0, I)$ have variance about $2/n$ on the diagonal "
         r"and $1/n$ off it.",
     ),
     solution=r"""
-*Means.* $\hat\mu_1 - \hat\mu_2 \sim \mathcal N\big(0, (\tfrac1n + \tfrac1m) I\big)$, so the expected square is
+*Means.* $\hat m_1 - \hat m_2 \sim \mathcal N\big(0, (\tfrac1n + \tfrac1m) I\big)$, so the expected square is
 $d\,(\tfrac1n + \tfrac1m)$, exactly.
 
-*Covariances.* $\operatorname{tr}(\Sigma_1\Sigma_2)^{1/2}$ is the trace of the root of
-$M = \Sigma_1^{1/2}\Sigma_2\Sigma_1^{1/2}$. To second order $\Sigma_1^{1/2} = I + \tfrac12 A - \tfrac18 A^2$, so
+*Covariances.* $\operatorname{tr}(V_1V_2)^{1/2}$ is the trace of the root of
+$M = V_1^{1/2}V_2V_1^{1/2}$. To second order $V_1^{1/2} = I + \tfrac12 A - \tfrac18 A^2$, so
 $M = I + E$ with $\operatorname{tr} E = \operatorname{tr}(A + B + AB)$ and
 $\operatorname{tr} E^2 = \operatorname{tr}(A + B)^2$. With
 $\operatorname{tr}\sqrt{I + E} \approx d + \tfrac12 \operatorname{tr} E - \tfrac18\operatorname{tr} E^2$,
@@ -255,7 +255,7 @@ to $1/N$ while $d \ll N$, which is what extrapolation uses; at $d \approx N$ the
     cases=_sizes,
     properties=(
         Property(
-            "on the line, where the squared distance is (μ₁ − μ₂)² + (σ₁ − σ₂)², the parts are 1/n + 1/m and "
+            "on the line, where the squared distance is (m₁ − m₂)² + (σ₁ − σ₂)², the parts are 1/n + 1/m and "
             "half of that",
             _on_the_line,
         ),

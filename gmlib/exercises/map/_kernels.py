@@ -170,10 +170,10 @@ MMD = Exercise(
     difficulty=2,
     minutes=25,
     statement=r"""
-With a kernel $k$, the squared maximum mean discrepancy of two laws is
+With a kernel $\kappa$, the squared maximum mean discrepancy of two laws is
 
 $$
-\mathrm{MMD}^2(p, q) = \mathbb E\, k(x, x') + \mathbb E\, k(y, y') - 2\,\mathbb E\, k(x, y),
+\mathrm{MMD}^2(p, q) = \mathbb E\,\kappa(x, x') + \mathbb E\,\kappa(y, y') - 2\,\mathbb E\,\kappa(x, y),
 $$
 
 where $x, x' \sim p$ and $y, y' \sim q$ are all independent. From samples $x_1, \dots, x_n$ and $y_1, \dots, y_m$,
@@ -182,7 +182,7 @@ and why? For $p = q$, what is then the mean of the estimate, and what would it b
 that an unbiased estimate must be negative now and then.
 
 Write `unbiased_mmd2(x, y, bandwidth)`, the unbiased estimate with the kernel
-$k(a, b) = \exp\big(-\lVert a - b\rVert^2 / 2\ell^2\big)$ of bandwidth $\ell$.
+$\kappa(a, b) = \exp\big(-\lVert a - b\rVert^2 / 2\ell^2\big)$ of bandwidth $\ell$.
 """,
     answer="unbiased_mmd2",
     stub="""
@@ -253,12 +253,12 @@ def unbiased_mmd2(x, y, bandwidth):
         ),
     ),
     hints=(
-        r"In $\mathbb E\, k(x, x')$ the two points are independent. Which pairs $(x_i, x_j)$ are?",
-        r"The mean of $k(x_i, x_i)$ is $k$ at distance 0, the largest value that the kernel has.",
+        r"In $\mathbb E\,\kappa(x, x')$ the two points are independent. Which pairs $(x_i, x_j)$ are?",
+        r"The mean of $\kappa(x_i, x_i)$ is $\kappa$ at distance 0, the largest value that the kernel has.",
     ),
     solution=r"""
-For $i \ne j$ the points $x_i, x_j$ are independent and $\mathbb E\,k(x_i, x_j) = \mathbb E\,k(x, x')$. A pair
-$(x_i, x_i)$ instead gives $k(x_i, x_i) = 1$, whatever the law. So the unbiased average runs over the $n(n - 1)$
+For $i \ne j$ the points $x_i, x_j$ are independent and $\mathbb E\,\kappa(x_i, x_j) = \mathbb E\,\kappa(x, x')$. A pair
+$(x_i, x_i)$ instead gives $\kappa(x_i, x_i) = 1$, whatever the law. So the unbiased average runs over the $n(n - 1)$
 pairs with $i \ne j$; all $nm$ mixed pairs are independent and stay. For $p = q$ the three means cancel, and the
 mean is 0 for every $n$ and $m$. With the diagonal left in, each inner average is
 $\frac{n - 1}{n}\,\mathbb E\,k + \frac1n$, so the estimate is too large by $(\tfrac1n + \tfrac1m)(1 - \mathbb E\,k)$

@@ -102,6 +102,12 @@ def knn_precision(real, fake, k):
             "A sample has to lie in all balls at once in yours. How many are needed?",
         ),
         Mistake(
+            "one-radius",
+            (("<= radius", "<= radius.max()"),),
+            "You give all balls one size. Each real point has its own distance to its k-th neighbour; which one does "
+            "its ball get?",
+        ),
+        Mistake(
             "off-by-one",
             (("kthvalue(k, dim=1)", "kthvalue(k + 1, dim=1)"),),
             "Your balls are too large. You have removed the point itself already; which neighbour do you then "
