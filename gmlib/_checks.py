@@ -38,6 +38,34 @@ def check_finite(name: str, value: Tensor) -> None:
         raise ValueError(f"{name} must be finite, got {bad} NaN or infinite of {value.numel()} entries")
 
 
+def check_table(name: str, p: Any) -> None:
+    """Raise unless ``p`` holds probabilities that sum to one over the last dimension, to the accuracy of its dtype."""
+    check_tensor(name, p)
+    if p.dim() < 1 or p.shape[-1] == 0:
+        raise ValueError(f"{name} must have shape (*batch, V) with V >= 1, got shape {tuple(p.shape)}")
+    check_finite(name, p)
+    if p.numel() == 0:
+        return
+    if bool((p < 0).any()):
+        raise ValueError(f"{name} must not be negative, got an entry of {float(p.min()):g}")
+    # In 16 bits a sum of many small numbers stops growing, and 1,000 roundings are more than all of it.
+    wide = torch.promote_types(p.dtype, torch.float32)
+    off = float((p.detach().sum(-1, dtype=wide) - 1).abs().max())
+    if off > min(1e3 * torch.finfo(p.dtype).eps, 1e-2):
+        raise ValueError(f"{name} must sum to one over its last dimension, got a sum that is off by {off:g}")
+
+
+def check_counts(name: str, value: Any, n: int) -> None:
+    """Raise unless ``value`` says how often each of ``n`` things was seen: (n,), floating, non-negative, not all 0."""
+    check_tensor(name, value)
+    want = f"{name} must be {n} non-negative numbers, not all 0"
+    if tuple(value.shape) != (n,):
+        raise ValueError(f"{want}, got shape {tuple(value.shape)}")
+    check_finite(name, value)
+    if not bool((value >= 0).all()) or not bool((value > 0).any()):
+        raise ValueError(f"{want}, got numbers from {float(value.min()):g} to {float(value.max()):g}")
+
+
 def check_number(
     name: str,
     value: Any,
