@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from gmlib.distributions._covariance import Covariance, Diagonal, Full
 from gmlib.distributions.gaussian import Gaussian
 
 
@@ -46,11 +47,8 @@ def kl_gaussians(p: Gaussian, q: Gaussian) -> Float[Tensor, "*batch"]:
         1.0
     """
     d = _check_pair(p, q)
-    root_p, root_q = (torch.linalg.cholesky(law.covariance) for law in (p, q))
-    shape = torch.broadcast_shapes(root_p.shape, root_q.shape)
-    white = torch.linalg.solve_triangular(root_q.expand(shape), root_p.expand(shape), upper=False)
-    log_det = _log_det(root_q) - _log_det(root_p)
-    return 0.5 * (white.square().sum((-2, -1)) - d + _length2(root_q, q.mean - p.mean) + log_det)
+    log_det = q._cov.log_det() - p._cov.log_det()
+    return 0.5 * (_trace(p._cov, q._cov) - d + q._cov.quadratic(q.mean - p.mean) + log_det)
 
 
 def chi2_gaussians(p: Gaussian, q: Gaussian) -> Float[Tensor, "*batch"]:
@@ -83,13 +81,9 @@ def chi2_gaussians(p: Gaussian, q: Gaussian) -> Float[Tensor, "*batch"]:
         inf
     """
     _check_pair(p, q)
-    root, failed = torch.linalg.cholesky_ex(2 * q.covariance - p.covariance)
-    # Where it is not positive definite the factor is replaced before its inverse is asked for.
-    eye = torch.eye(root.shape[-1], dtype=root.dtype, device=root.device)
-    finite = failed == 0
-    root = torch.where(finite[..., None, None], root, eye)
-    log_p, log_q = (_log_det(torch.linalg.cholesky(law.covariance)) for law in (p, q))
-    log_one_plus = log_q - 0.5 * (log_p + _log_det(root)) + _length2(root, q.mean - p.mean)
+    middle, finite = _sum(2.0, q._cov, -1.0, p._cov)
+    log_det = q._cov.log_det() - 0.5 * (p._cov.log_det() + middle.log_det())
+    log_one_plus = log_det + middle.quadratic(q.mean - p.mean)
     return torch.where(finite, log_one_plus.expm1(), torch.full_like(log_one_plus, torch.inf))
 
 
@@ -119,9 +113,9 @@ def hellinger2_gaussians(p: Gaussian, q: Gaussian) -> Float[Tensor, "*batch"]:
         0.235006
     """
     _check_pair(p, q)
-    log_p, log_q = (_log_det(torch.linalg.cholesky(law.covariance)) for law in (p, q))
-    root = torch.linalg.cholesky((p.covariance + q.covariance) / 2)
-    log_overlap = (log_p + log_q) / 4 - _log_det(root) / 2 - _length2(root, q.mean - p.mean) / 8
+    middle, _ = _sum(0.5, p._cov, 0.5, q._cov)
+    log_det = (p._cov.log_det() + q._cov.log_det()) / 4 - middle.log_det() / 2
+    log_overlap = log_det - middle.quadratic(q.mean - p.mean) / 8
     return -2 * log_overlap.expm1()
 
 
@@ -169,13 +163,30 @@ def tv_gaussians(p: Gaussian, q: Gaussian) -> Float[Tensor, "*batch"]:
     return torch.where(half == 0, torch.zeros_like(inside), inside.abs())
 
 
-def _log_det(root: Tensor) -> Tensor:
-    return 2 * root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+def _trace(p: Covariance, q: Covariance) -> Float[Tensor, "*_"]:
+    r""":math:`\operatorname{tr}(C_1^{-1}C_0)`, with a matrix for each matrix of the laws, not for each law of a batch."""
+    if isinstance(q, Diagonal):
+        ratio = (p.var if isinstance(p, Diagonal) else p.diagonal()) / q.var
+        return ratio.sum(-1) * (q.d / ratio.shape[-1])
+    # The columns of a root of C_0, each against every C_1; those of the unit matrix do for all diagonal C_0.
+    root = torch.eye(q.d, dtype=q.cov.dtype, device=q.cov.device) if isinstance(p, Diagonal) else p.chol
+    ones = (1,) * (len(q.lead) + 2 - root.dim())
+    white = q.whiten(root.reshape(*ones, *root.shape).movedim(-1, 0)).square().sum(-1)
+    return (white.movedim(0, -1) * (p.diagonal() if isinstance(p, Diagonal) else 1.0)).sum(-1)
 
 
-def _length2(root: Tensor, y: Tensor) -> Tensor:
-    """The quadratic form of the inverse of ``root @ root.T``."""
-    return torch.linalg.solve_triangular(root, y.unsqueeze(-1), upper=False).square().sum((-2, -1))
+def _sum(a: float, p: Covariance, b: float, q: Covariance) -> tuple[Covariance, Bool[Tensor, "*_"]]:
+    """The covariance ``a p + b q``, and whether it is positive definite; where not, the unit matrix in its place."""
+    if isinstance(p, Diagonal) and isinstance(q, Diagonal):
+        var = a * p.var + b * q.var
+        fine = (var > 0).all(-1)
+        return Diagonal(torch.where(fine.unsqueeze(-1), var, 1.0), p.d), fine
+    cov = a * p.matrix() + b * q.matrix()
+    root, failed = torch.linalg.cholesky_ex(cov)
+    fine = failed == 0
+    # Where it is not positive definite the factor is replaced before its inverse is asked for.
+    eye = torch.eye(p.d, dtype=cov.dtype, device=cov.device)
+    return Full(cov, torch.where(fine[..., None, None], root, eye)), fine
 
 
 def _check_pair(p: Any, q: Any) -> int:

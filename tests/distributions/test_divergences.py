@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
 from gmlib.distributions import (
     Gaussian,
@@ -60,6 +61,24 @@ def test_zeros_of_a_table() -> None:
     logits = torch.tensor([0.0, 1.0, 2.0], dtype=F64, requires_grad=True)
     kl(p, logits.softmax(-1)).backward()
     torch.testing.assert_close(logits.grad, logits.detach().softmax(-1) - p)
+
+
+def test_a_masked_softmax_has_gradients() -> None:
+    mask, g = torch.tensor([0.0, 0.0, -math.inf], dtype=F64), torch.Generator().manual_seed(0)
+    a, b = (torch.randn(3, dtype=F64, generator=g).requires_grad_() for _ in range(2))
+    for measure in (kl, cross_entropy, lambda p, q: entropy(p) + entropy(q)):
+        got = torch.autograd.grad(measure((a + mask).softmax(-1), (b + mask).softmax(-1)), (a, b))
+        want = torch.autograd.grad(measure(a[:2].softmax(-1), b[:2].softmax(-1)), (a, b))
+        for one, other in zip(got, want, strict=True):
+            torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_tables_of_16_bits(dtype: torch.dtype) -> None:
+    flat = torch.full((1000,), 1e-3, dtype=dtype)
+    assert entropy(flat).item() == pytest.approx(math.log(1000), rel=0.02)
+    with pytest.raises(ValueError, match="p must sum to one"):
+        entropy(0.9 * flat)
 
 
 def test_close_tables_do_not_cancel() -> None:
@@ -169,6 +188,46 @@ def test_several_dimensions_and_batches_agree_with_torch() -> None:
     assert chi2_gaussians(wide, normal(0.0, 1.0)).isfinite().tolist() == [True, False]
     grid = divergences_1d(wide, normal(0.3, 1.0))
     torch.testing.assert_close(grid.kl, kl_gaussians(wide, normal(0.3, 1.0)), rtol=0, atol=1e-12)
+
+
+def batch_of(kind: str, lead: tuple[int, ...], seed: int) -> Gaussian:
+    """Five normal laws of three coordinates."""
+    g = torch.Generator().manual_seed(seed)
+    mean = torch.randn(5, 3, dtype=F64, generator=g)
+    if kind == "full":
+        a = torch.randn(*lead, 3, 3, dtype=F64, generator=g)
+        return Gaussian(mean, cov=a @ a.mT / 3 + torch.eye(3, dtype=F64))
+    return Gaussian(mean, var=1 + torch.rand(*lead, 1 if kind == "one" else 3, dtype=F64, generator=g))
+
+
+@pytest.mark.parametrize(
+    "leads", [((), ()), ((5,), ()), ((), (5,)), ((5,), (5,)), ((1,), (5,)), ((5,), (1,))]
+)
+@pytest.mark.parametrize("first", ["one", "diagonal", "full"])
+@pytest.mark.parametrize("second", ["one", "diagonal", "full"])
+def test_every_kind_of_covariance(first: str, second: str, leads: tuple[tuple[int, ...], ...]) -> None:
+    """Against the same laws with a full matrix each: shared and diagonal ones are used as they are."""
+    p, q = batch_of(first, leads[0], 0), batch_of(second, leads[1], 1)
+    peers = [torch.distributions.MultivariateNormal(law.mean, law.covariance) for law in (p, q)]
+    truth = torch.distributions.kl_divergence(*peers)
+    torch.testing.assert_close(kl_gaussians(p, q), truth, rtol=1e-12, atol=1e-12)
+    full = [Gaussian(law.mean, cov=law.covariance) for law in (p, q)]
+    for measure in (chi2_gaussians, hellinger2_gaussians):
+        torch.testing.assert_close(measure(p, q), measure(*full), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("pair", ["full", "diagonal", "mixed"])
+def test_laws_that_share_a_covariance_get_no_copies_of_it(pair: str) -> None:
+    d, n = 60, 300
+    mean, eye = torch.zeros(n, d, dtype=F64), torch.eye(d, dtype=F64)
+    full, diagonal = Gaussian(mean, cov=eye), Gaussian(mean, var=torch.ones(n, d, dtype=F64))
+    p, q = {"full": (full, full), "diagonal": (diagonal, diagonal), "mixed": (diagonal, full)}[pair]
+    measures = (kl_gaussians,) if pair == "mixed" else (kl_gaussians, hellinger2_gaussians, chi2_gaussians)
+    for measure in measures:
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+            measure(p, q)
+        bytes_at_once = max(event.self_cpu_memory_usage for event in seen.events() or [])
+        assert 8 * n * d <= bytes_at_once <= 3 * 8 * n * d  # a copy a law would be 8 n d d
 
 
 @pytest.mark.gpu
