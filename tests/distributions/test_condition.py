@@ -148,6 +148,17 @@ LAW = GaussianMixture(torch.zeros(3, 2), var=1.0)
 V = torch.zeros(1)
 
 
+def test_the_narrowest_branches_are_right() -> None:
+    law, truth = two_branches(1e-5), two_branches(1e-5, dtype=F64)
+    c = torch.linspace(0.3, 1.9, 50)[:, None]
+    x = truth.condition(0, c.double()).sample(generator=torch.Generator().manual_seed(0))
+    error = law.condition(0, c).log_prob(x.float()) - truth.condition(0, c.double()).log_prob(
+        x.float().double()
+    )
+    assert error.abs().median() < 0.02
+    assert two_branches(1e-6, dtype=F64).condition(0, c.double()).log_prob(x).isfinite().all()
+
+
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("call", "error", "match"),
@@ -165,6 +176,8 @@ V = torch.zeros(1)
         (lambda: LAW.marginal("0"), TypeError, "index must be an int"),  # type: ignore[arg-type]
         (lambda: LAW.marginal(-3), ValueError, "index must name coordinates"),
         (lambda: two_branches(0.0), ValueError, "noise must be"),
+        (lambda: two_branches(1e-6), ValueError, "noise must be larger in torch.float32, got 1e-06"),
+        (lambda: two_branches(1e-12, dtype=F64), ValueError, "noise must be larger in torch.float64"),
         (lambda: two_branches(n_components=3), ValueError, "n_components must be even"),
     ],
 )  # fmt: skip
