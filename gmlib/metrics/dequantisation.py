@@ -59,7 +59,7 @@ def dequantisation_bound(
 
     Raises:
         TypeError: ``x`` or ``noise`` is no tensor, or ``noise`` not floating.
-        ValueError: the shapes do not fit, ``levels`` is below 1 or ``offset`` not finite.
+        ValueError: the shapes do not fit, ``noise`` leaves [0, 1), ``levels`` is below 1 or ``offset`` not finite.
 
     References:
         L. Theis, A. van den Oord and M. Bethge, *A note on the evaluation of generative models* (2016), section 3.1;
@@ -85,7 +85,15 @@ def dequantisation_bound(
             f"noise must have shape (samples, *x.shape) with samples >= 1 and x at least one dimension, got "
             f"{tuple(noise.shape)} for x of shape {tuple(x.shape)}"
         )
+    outside = noise[~((noise >= 0) & (noise < 1))]
+    if outside.numel():
+        raise ValueError(f"noise must lie in [0, 1), got {outside[0].item():.6g}")
     u, log_q = (noise, None) if proposal is None else proposal(noise, x)
+    if log_q is not None and (u.shape != noise.shape or log_q.shape != noise.shape[:-1]):
+        raise ValueError(
+            f"proposal must give u of shape {tuple(noise.shape)} and log q of shape {tuple(noise.shape[:-1])}, got "
+            f"{tuple(u.shape)} and {tuple(log_q.shape)}"
+        )
     log_p = log_density((x.to(noise) + offset + u) / levels)
     if log_p.shape != noise.shape[:-1]:
         raise ValueError(
@@ -140,11 +148,12 @@ def gaussian_proposal(
 
     .. math:: x + o + u = \mu + \sigma\,\Phi^{-1}\big(\Phi(a) + v\,(\Phi(b) - \Phi(a))\big), \qquad v\sim\mathcal U[0,1)
 
-    with a and b the standardised edges of the cell; the uniform one is its limit for large :math:`\sigma`.
+    with a and b the standardised edges of the cell; the uniform one is its limit for large :math:`\sigma`. Only logarithms
+    of masses are formed, so that the cell may be as far from :math:`\mu` as it likes.
 
     Args:
         mean: :math:`\mu`; a number or a tensor that broadcasts against x.
-        std: :math:`\sigma`, positive; as ``mean``.
+        std: :math:`\sigma`, positive; as ``mean``. If both are numbers, the draws are computed in float64.
         offset: where a cell begins, as in `dequantisation_bound`.
 
     Returns:
@@ -169,18 +178,20 @@ def gaussian_proposal(
     _check_normal(std, offset)
 
     def draw(noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        low, high = (edge.to(noise) for edge in _edges(x, mean, std, offset))
-        # In the upper half the mirror image is computed: there 1 - tiny would round to 1.
-        flip = low + high > 0
-        low, high = torch.where(flip, -high, low), torch.where(flip, -low, high)
-        v = torch.where(flip, 1 - noise, noise)
-        normal = torch.special.ndtr
-        z = torch.special.ndtri(normal(low) + v * (normal(high) - normal(low)))
-        z = torch.where(flip, -z, z)
-        u = (mean + std * z - offset - x.to(noise)).clamp(0, 1)
+        low, high = _edges(x, mean, std, offset)
+        v = noise.to(low)
+        # The law's mass to the left and to the right of the draw. The smaller one is inverted: it is never about 1, and its
+        # logarithm is a number where the mass itself would be 0.
+        cell, log_normal = _log_difference(low, high), torch.special.log_ndtr
+        left = torch.logaddexp(log_normal(low), cell + v.log())
+        right = torch.logaddexp(log_normal(-high), cell + torch.log1p(-v))
+        lower = left < right
+        z = _quantile(torch.where(lower, left, right))
+        z = torch.where(lower, z, -z)
+        u = (mean + std * z - offset - x.to(low)).clamp(0, 1)
         log_std = std.log() if isinstance(std, Tensor) else math.log(std)
-        log_q = -0.5 * z.square() - 0.5 * math.log(2 * math.pi) - log_std - _log_difference(low, high)
-        return u, log_q.sum(-1)
+        log_q = -0.5 * z.square() - 0.5 * math.log(2 * math.pi) - log_std - cell
+        return u.to(noise), log_q.sum(-1).to(noise)
 
     return draw
 
@@ -206,3 +217,16 @@ def _log_difference(low: Tensor, high: Tensor) -> Tensor:
     low, high = torch.where(flip, -high, low), torch.where(flip, -low, high)
     log_low, log_high = torch.special.log_ndtr(low), torch.special.log_ndtr(high)
     return log_high + torch.log(-torch.expm1(log_low - log_high))
+
+
+def _quantile(log_p: Tensor) -> Tensor:
+    """The z with log Phi(z) = log_p, for p up to a half, by Newton's method; differentiable in log_p.
+
+    log Phi is concave and the start to the left of the root, so that every step goes up to it and none beyond. Seven are
+    enough for float64.
+    """
+    z = -(-2 * log_p.detach()).sqrt()
+    for _ in range(7):
+        slope = math.sqrt(2 / math.pi) / torch.special.erfcx(-z / math.sqrt(2))  # phi / Phi
+        z = z.detach() + (log_p - torch.special.log_ndtr(z.detach())) / slope.detach()
+    return z

@@ -111,6 +111,39 @@ def test_masses_sum_to_one_and_keep_the_tails() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("dtype", "far", "atol"), [(torch.float32, 9, 1e-4), (F64, 20, 1e-9), (F64, 60, 1e-7)]
+)
+def test_the_proposal_far_from_the_mean(dtype: torch.dtype, far: int, atol: float) -> None:
+    """Where the normal law's distribution function is 0 or 1 in the arithmetic, any draw still gives the exact mass."""
+    noise = torch.tensor([[0.0], [1e-6], [0.3], [0.999999]], dtype=dtype)
+    mean = torch.zeros(1, dtype=dtype)
+    model, own = Gaussian(mean, var=1.0), gaussian_proposal(mean, 1.0)
+    for k in (-far - 1, far):  # mirror images: the cells of both end at far
+        x = torch.tensor([k])
+        bounds = [dequantisation_bound(model.log_prob, x, one[None], proposal=own).item() for one in noise]
+        assert bounds == pytest.approx([gaussian_log_mass(x, 0.0, 1.0).item()] * 4, rel=0, abs=atol)
+        u = own(noise, x)[0][:, 0].tolist()
+        assert u == sorted(u)
+        # Almost exponential with rate far from the edge nearer to the mean: u there is - log(1 - v) / far.
+        assert u[2] == pytest.approx(
+            -math.log(0.7) / far if k > 0 else 1 + math.log(0.3) / far, abs=3 / far**2
+        )
+
+
+def test_the_proposal_of_a_narrow_law_never_leaves_the_numbers() -> None:
+    x, noise = torch.tensor([[3]]), torch.tensor([0.0, 1e-7, 0.5, 1 - 2**-24])[:, None, None]
+    for mean in (
+        3.3,
+        3.5,
+        3.7,
+        9.0,
+    ):  # in the cell, on either side of its middle, and 600 standard deviations off
+        u, log_q = gaussian_proposal(torch.tensor(mean), 0.01)(noise, x)
+        assert bool(((u >= 0) & (u <= 1)).all())
+        assert bool(log_q.isfinite().all())
+
+
 def test_the_data_convention_of_levels(generator: torch.Generator) -> None:
     """On [0, 1)^D with L levels it is `log_mass` of the dequantised data; the uniform law costs exactly D log L."""
     x = digits("train").images.flatten(1)[:20]
@@ -172,6 +205,19 @@ LAW = Gaussian(torch.zeros(1), var=1.0).log_prob
             lambda: dequantisation_bound(lambda y: y, THREE, torch.rand(4, 1)),
             ValueError,
             "log_density must give one number a point",
+        ),
+        (lambda: dequantisation_bound(LAW, THREE, torch.ones(4, 1)), ValueError, r"noise must lie in \[0, 1\), got 1"),
+        (lambda: dequantisation_bound(LAW, THREE, torch.randn(9, 1)), ValueError, r"noise must lie in \[0, 1\), got"),
+        (lambda: dequantisation_bound(LAW, THREE, torch.full((4, 1), math.nan)), ValueError, "noise must lie in .* nan"),
+        (
+            lambda: dequantisation_bound(LAW, THREE, torch.rand(4, 1), proposal=lambda v, _: (v[:1], v[:, 0])),
+            ValueError,
+            r"proposal must give u of shape \(4, 1\) and log q of shape \(4,\), got \(1, 1\) and \(4,\)",
+        ),
+        (
+            lambda: dequantisation_bound(LAW, THREE, torch.rand(4, 1), proposal=lambda v, _: (v, v)),
+            ValueError,
+            r"proposal must give u of shape .* got \(4, 1\) and \(4, 1\)",
         ),
         (lambda: gaussian_log_mass(THREE, 0.0, 0.0), ValueError, "std must be a finite number in"),
         (lambda: gaussian_log_mass(3, 0.0, 1.0), TypeError, "x must be a torch.Tensor"),  # type: ignore[arg-type]
