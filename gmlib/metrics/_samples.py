@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from gmlib._checks import check_finite, check_tensor
@@ -28,6 +29,42 @@ def check_samples(*, rows: int = 1, **samples: Tensor) -> None:
             )
         if value.device != reference.device:
             raise ValueError(f"{name} must be on {reference.device} as {first} is, got {value.device}")
+
+
+def check_mean(name: str, value: Tensor) -> None:
+    """Raise unless ``value`` is a finite floating vector of at least one entry."""
+    check_tensor(name, value)
+    if value.dim() != 1 or value.shape[0] < 1:
+        raise ValueError(f"{name} must be a vector of at least one entry, got shape {tuple(value.shape)}")
+    check_finite(name, value)
+
+
+def check_like(name: str, value: Tensor, shape: tuple[int, ...], other: str, reference: Tensor) -> None:
+    """Raise unless ``value`` is finite, floating, of exactly this ``shape`` and on the device of ``reference``."""
+    check_tensor(name, value)
+    if tuple(value.shape) != shape:
+        raise ValueError(f"{name} must have shape {shape}, got shape {tuple(value.shape)}")
+    if value.device != reference.device:
+        raise ValueError(f"{name} must be on {reference.device} as {other} is, got {value.device}")
+    check_finite(name, value)
+
+
+def check_covariance(name: str, value: Tensor) -> None:
+    """Raise unless a finite square matrix is symmetric and positive semi-definite, up to its dtype's rounding."""
+    d, scale = value.shape[0], raised(value.abs().max())
+    # At least 1e-5, for a matrix that was computed in float32 and converted.
+    tolerance = max(1e-5, d**0.5 * torch.finfo(value.dtype).eps)
+    value = raised(value)
+    skew = (value - value.T).abs().max()
+    if bool(skew > tolerance * scale):
+        raise ValueError(
+            f"{name} must be symmetric, got entries that differ by {skew.item():.3g} across the diagonal"
+        )
+    jitter = (tolerance * scale).clamp_min(torch.finfo(value.dtype).tiny)
+    # A factorisation costs a fraction of the eigenvalues.
+    if bool(torch.linalg.cholesky_ex(value + jitter * torch.eye(d).to(value)).info):
+        lowest = torch.linalg.eigvalsh(value)[0].item()
+        raise ValueError(f"{name} must be positive semi-definite, got the eigenvalue {lowest:.3g}")
 
 
 def raised(x: Tensor) -> Tensor:

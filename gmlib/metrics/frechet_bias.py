@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_tensor
-from gmlib.metrics._samples import check_samples, raised
+from gmlib.metrics._samples import check_covariance, check_samples, raised
 from gmlib.metrics.estimate import Estimate
 from gmlib.metrics.frechet import squared_bures
 
@@ -40,7 +40,7 @@ def frechet_bias(cov: int | Float[Tensor, "d d"], n: int, m: int | None = None) 
 
     Raises:
         TypeError: ``cov`` is neither an int nor a floating tensor, or a count is not an int.
-        ValueError: ``cov`` is not a finite, square, positive semi-definite matrix, or a count is too small.
+        ValueError: ``cov`` is not a finite, square, symmetric, positive semi-definite matrix, or a count is too small.
 
     Example:
         >>> from gmlib.metrics import frechet_bias
@@ -57,13 +57,11 @@ def frechet_bias(cov: int | Float[Tensor, "d d"], n: int, m: int | None = None) 
         check_count("cov", cov)
         return rate * (cov + cov * (cov + 1) / 4)
     check_tensor("cov", cov)
-    if cov.dim() != 2 or cov.shape[0] != cov.shape[1]:
-        raise ValueError(f"cov must be a square matrix, got shape {tuple(cov.shape)}")
+    if cov.dim() != 2 or cov.shape[0] != cov.shape[1] or cov.shape[0] < 1:
+        raise ValueError(f"cov must be a square matrix, at least 1 x 1, got shape {tuple(cov.shape)}")
     check_finite("cov", cov)
-    values = torch.linalg.eigvalsh(raised(cov))
-    if values[0] < -1e-6 * values[-1].abs():
-        raise ValueError(f"cov must be positive semi-definite, got the eigenvalue {values[0].item():.3g}")
-    values = values.clamp_min(0)
+    check_covariance("cov", cov)
+    values = torch.linalg.eigvalsh(raised(cov)).clamp_min(0)
     sums = (values[:, None] + values).clamp_min(torch.finfo(values.dtype).tiny)
     pairs = (values[:, None] * values / sums).sum()
     return rate * (1.25 * values.sum() + pairs / 2).item()

@@ -129,6 +129,30 @@ def test_one_dimension() -> None:
     assert frechet_distance(x, 3 * x).item() == pytest.approx(4.0 + 8.0, rel=1e-12)
 
 
+def test_equal_covariances_in_float32() -> None:
+    # Traces of 5e4: in float32 their difference would be off by .1, to either side, and a squared distance is not negative.
+    x = torch.randn(500, 64, generator=torch.Generator().manual_seed(12)) * torch.logspace(-2, 2, 64)
+    mean, cov = x.mean(0), torch.cov(x.T)
+    value = gaussian_frechet_distance(mean, cov, mean, cov)
+    assert value.dtype == torch.float32
+    assert 0 <= value.item() < 1e-9 * cov.trace().item()
+    assert frechet_distance(x, x).item() >= 0
+    assert frechet_distance(x[:20], x[:20]).item() >= 0
+
+
+def test_dtypes_are_promoted() -> None:
+    (m1, v1), (m2, v2) = random_gaussian(3, 13), random_gaussian(3, 14)
+    exact = gaussian_frechet_distance(m1, v1, m2, v2).item()
+    for first, second, out in (
+        (torch.float32, F64, F64),
+        (torch.float16, torch.bfloat16, torch.float32),
+        (torch.float16, torch.float16, torch.float32),
+    ):
+        value = gaussian_frechet_distance(m1.to(first), v1.to(first), m2.to(second), v2.to(second))
+        assert value.dtype == out
+        assert value.item() == pytest.approx(exact, rel=0.05)
+
+
 @pytest.mark.gpu
 def test_on_a_gpu() -> None:
     generator = torch.Generator().manual_seed(11)
@@ -149,7 +173,22 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match="y must be finite, got 1 NaN"):
         frechet_distance(torch.zeros(3, 1), torch.tensor([[0.0], [torch.nan], [1.0]]))
     good = torch.ones(1)
-    with pytest.raises(ValueError, match="mean2 must end"):
+    with pytest.raises(ValueError, match=r"mean2 must have shape \(1,\), got shape \(2,\)"):
         gaussian_frechet_distance(good, good[None], torch.ones(2), good[None])
     with pytest.raises(ValueError, match="cov1 must be finite"):
         gaussian_frechet_distance(good, torch.full((1, 1), torch.inf), good, good[None])
+    two, eye = torch.zeros(2), torch.eye(2)
+    with pytest.raises(ValueError, match=r"mean2 must have shape \(2,\), got shape \(5, 2\)"):
+        gaussian_frechet_distance(two, eye, torch.ones(5, 2), eye)
+    with pytest.raises(ValueError, match=r"cov2 must have shape \(2, 2\), got shape \(3, 2, 2\)"):
+        gaussian_frechet_distance(two, eye, two, eye.expand(3, 2, 2))
+    with pytest.raises(ValueError, match=r"cov1 must be symmetric, got entries that differ by 5 across"):
+        gaussian_frechet_distance(two, torch.tensor([[1.0, 5.0], [0.0, 1.0]]), two, eye)
+    with pytest.raises(ValueError, match="cov2 must be positive semi-definite, got the eigenvalue -1"):
+        gaussian_frechet_distance(two, eye, two, -eye)
+    with pytest.raises(TypeError, match="cov1 must have a floating dtype"):
+        gaussian_frechet_distance(two, eye.long(), two, eye)
+    with pytest.raises(ValueError, match="cov2 must be on cpu as mean1 is, got meta"):
+        gaussian_frechet_distance(two, eye, two, eye.to("meta"))
+    with pytest.raises(ValueError, match="mean1 must be a vector of at least one entry"):
+        gaussian_frechet_distance(two[:0], eye[:0, :0], two[:0], eye[:0, :0])

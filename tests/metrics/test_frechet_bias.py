@@ -134,6 +134,10 @@ def test_bad_input() -> None:
         frechet_bias(torch.ones(2, 3), 10)
     with pytest.raises(ValueError, match="positive semi-definite, got the eigenvalue -1"):
         frechet_bias(-torch.eye(2), 10)
+    with pytest.raises(ValueError, match=r"cov must be a square matrix, at least 1 x 1, got shape \(0, 0\)"):
+        frechet_bias(torch.zeros(0, 0), 10)
+    with pytest.raises(ValueError, match="cov must be symmetric"):
+        frechet_bias(torch.tensor([[1.0, 5.0], [0.0, 1.0]]), 10)
     x = torch.randn(100, 3)
     with pytest.raises(
         ValueError, match=r"sizes must be two or more multiples of groups = 20 up to 100, got \[200"

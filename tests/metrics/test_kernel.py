@@ -65,6 +65,15 @@ def test_closed_form_by_quadrature() -> None:
     assert far[0] > 50 * far[1] > 1e6 * far[2]
 
 
+def test_closed_form_promotes_dtypes() -> None:
+    m1, m2 = torch.tensor([0.0, 1.0], dtype=torch.float16), torch.tensor([1.0, 0.5], dtype=F64)
+    exact = gaussian_mmd2(m1.double(), 1.0, m2, 2.0, 1.0)
+    assert gaussian_mmd2(m1, 1.0, m2, 2.0, 1.0) == exact
+    low = gaussian_mmd2(m1, 1.0, m2.to(torch.float16), 2.0, 1.0)
+    assert low.dtype == torch.float32
+    assert low.item() == pytest.approx(exact.item(), rel=1e-6)
+
+
 def test_kernels_agree_with_scikit_learn() -> None:
     from sklearn.metrics.pairwise import polynomial_kernel, rbf_kernel
 
@@ -108,6 +117,27 @@ def test_blocks_and_unequal_sizes(kernel: Kernel) -> None:
     if isinstance(kernel, GaussianKernel):
         near = mmd2((x + 1000).float(), (y + 1000).float(), kernel).item()
         assert near == pytest.approx(u.item(), abs=1e-4)
+
+
+def test_points_far_apart_in_bandwidths() -> None:
+    # Two clusters 20,000 bandwidths apart, and one outlier at a million: the kernel between near points must be what explicit
+    # differences in float64 give.
+    generator = torch.Generator().manual_seed(8)
+    sign = torch.arange(200)[:, None] % 2 * 2 - 1
+    x, y = 100 * sign + 0.01 * torch.randn(2, 200, 1, generator=generator)
+    z, w = torch.randn(2, 300, 4, generator=generator)
+    z[7] = 1e6
+    for a, b, bandwidth in ((x, y, 0.01), (z, w, 1.0), (w, z, 1.0)):
+        kernel = GaussianKernel(bandwidth)
+        xx, yy, xy = (
+            torch.exp(-(u.double()[:, None] - v.double()).square().sum(-1) / (2 * bandwidth**2))
+            for u, v in ((a, a), (b, b), (a, b))
+        )
+        n = len(a)
+        biased = xx.mean() + yy.mean() - 2 * xy.mean()
+        plain = (xx.sum() + yy.sum() - 2 * n) / (n * (n - 1)) - 2 * xy.mean()
+        assert mmd2(a, b, kernel, biased=True).item() == pytest.approx(biased.item(), abs=1e-7)
+        assert mmd2(a, b, kernel).item() == pytest.approx(plain.item(), abs=1e-7)
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.3, 1.0])
@@ -179,7 +209,11 @@ def test_bad_input() -> None:
         mmd2_estimate(x[:3], x, kernel)
     with pytest.raises(ValueError, match="var2 must be a finite number"):
         gaussian_mmd2(torch.zeros(1), 1.0, torch.zeros(1), -1.0, 1.0)
-    with pytest.raises(ValueError, match="mean2 must end"):
+    with pytest.raises(ValueError, match=r"mean2 must have shape \(1,\), got shape \(2,\)"):
         gaussian_mmd2(torch.zeros(1), 1.0, torch.zeros(2), 1.0, 1.0)
+    with pytest.raises(ValueError, match=r"mean2 must have shape \(2,\), got shape \(5, 2\)"):
+        gaussian_mmd2(torch.zeros(2), 1.0, torch.zeros(5, 2), 1.0, 1.0)
+    with pytest.raises(ValueError, match="mean1 must be finite"):
+        gaussian_mmd2(torch.full((2,), torch.nan), 1.0, torch.zeros(2), 1.0, 1.0)
     with pytest.raises(ValueError, match="positive median distance"):
         median_bandwidth(x)
