@@ -6,6 +6,7 @@ density is integrated over a grid, and network calls are counted while samples a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -191,7 +192,9 @@ def _measure_density(
     integral = float(claimed.double().exp().sum()) * cell
     excess = None
     if truth is not None:
-        excess = float((claimed - _evaluate("truth", truth, grid)).max())
+        # A claim of -inf exceeds nothing, not even a truth of -inf, from which it has no difference.
+        excesses = (claimed - _evaluate("truth", truth, grid))[claimed != -torch.inf]
+        excess = float(excesses.max()) if excesses.numel() else -math.inf
     if abs(integral - 1) <= tolerance:
         return "exact", integral, excess
     below = integral < 1 and (excess is None or excess <= tolerance)

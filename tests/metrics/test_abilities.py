@@ -137,6 +137,22 @@ def test_a_bound_that_is_tight_is_a_density() -> None:
     assert measure(ModelInterface(lambda y: shifted.log_prob(y) + 0.1)).density == "neither"
 
 
+def test_bounds_of_bounded_support() -> None:
+    """Where a bound is -inf it bounds anything, be the truth 0 there too or not; a claim where the truth is 0 is none."""
+    law, x = moons()
+    truth = KernelDensity(x, 1.5, "boxcar").log_prob
+    lower = measure(ModelInterface(lambda y: truth(y) - 0.5), truth=truth)
+    assert lower.density == "bound"
+    assert lower.excess == pytest.approx(-0.5, abs=1e-12)
+    exact = measure(ModelInterface(truth), truth=truth, tolerance=0.02)
+    assert (exact.density, exact.excess) == ("exact", 0.0)
+    wide = Gaussian(law.mean, var=4.0)
+    cut = ModelInterface(lambda y: wide.log_prob(y).masked_fill(y.norm(dim=1) > 3.5, -math.inf))
+    assert measure(cut, truth=wide.log_prob).density == "bound"
+    beyond = measure(ModelInterface(lambda y: wide.log_prob(y) - 3), truth=truth)
+    assert (beyond.density, beyond.excess) == ("neither", math.inf)
+
+
 class Net(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return 0.5 * x
