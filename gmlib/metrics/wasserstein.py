@@ -30,7 +30,8 @@ def wasserstein_1d(
         p: the power, at least 1.
 
     Returns:
-        (*batch,), in the units of the data; it has a gradient.
+        (*batch,), in the units of the data. It has a gradient, 0 between equal samples; float16 and bfloat16 are raised to
+        float32 in between.
 
     Raises:
         TypeError: not floating tensors, or ``p`` is not a number.
@@ -57,7 +58,12 @@ def wasserstein_1d(
     if y.device != x.device:
         raise ValueError(f"y must be on {x.device} as x is, got {y.device}")
     check_number("p", p, low=1.0)
-    return _power_1d(x, y, p) ** (1 / p)
+    dtype = torch.promote_types(x.dtype, y.dtype)
+    working = torch.promote_types(dtype, torch.float32)
+    power = _power_1d(x.to(working), y.to(working), p)
+    # The root has no finite slope at 0, which would make NaN of every gradient.
+    positive = power > 0
+    return torch.where(positive, torch.where(positive, power, 1.0) ** (1 / p), 0.0).to(dtype)
 
 
 def _power_1d(x: Tensor, y: Tensor, p: float | int) -> Tensor:
@@ -104,8 +110,8 @@ def sliced_wasserstein(
 
     Raises:
         TypeError: not floating tensors, or ``p`` or ``directions`` of another type.
-        ValueError: not finite matrices with the same number of columns on one device, ``p`` < 1, or fewer than two
-            directions.
+        ValueError: not finite matrices with the same number of columns on one device, ``p`` < 1, fewer than two directions,
+            or one whose length is off 1 by more than .001.
 
     Example:
         >>> import torch
@@ -123,7 +129,10 @@ def sliced_wasserstein(
     x, y = x.to(dtype) - centre, y.to(dtype) - centre
     if isinstance(directions, Tensor):
         check_samples(x=x, directions=directions)
-        theta = directions.to(dtype)
+        theta, lengths = directions.to(dtype), raised(directions).norm(dim=1)
+        if bool(((lengths - 1).abs() > max(1e-3, torch.finfo(directions.dtype).eps)).any()):
+            low, high = (v.item() for v in lengths.aminmax())
+            raise ValueError(f"directions must have length 1, got lengths from {low:.4g} to {high:.4g}")
     else:
         check_count("directions", directions, low=2)
         theta = torch.randn(directions, x.shape[1], dtype=dtype, device=x.device, generator=generator)
