@@ -33,10 +33,10 @@ def density_coverage(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], k: 
               \mathrm{coverage} = \frac1n \sum_{i=1}^n 1\big[\exists j: y_j \in B_i\big]
 
     (:eq:`eq-01b-coverage` in the book; Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative
-    models".) For two samples of one law the expected density is exactly 1, and the expected coverage is
-    :func:`expected_coverage`, whatever the law and the dimension. Density may exceed 1. A far outlier among the reals,
-    whose ball holds everything, moves either by about 1 / n, where precision may jump to 1; a far outlier among the
-    fakes adds no ball.
+    models".) For two samples of one continuous law the expected density is exactly 1, and the expected coverage is
+    :func:`expected_coverage`, whatever that law and the dimension; where points repeat, neither holds. Density may exceed
+    1. A far outlier among the reals, whose ball may hold every fake, moves coverage by about 1 / n and density by up to
+    1 / k, where precision may jump to 1; a far outlier among the fakes adds no ball.
 
     Args:
         real: features of the data, (n, d), n > k.

@@ -172,7 +172,7 @@ def ball_counts(
     Args:
         x: points, (n, d).
         centres: (m, d).
-        radii: in the units of the data, (m,); in float64 where ties matter.
+        radii: in the units of the data, at least 0, (m,); in float64 where ties matter.
         closed: whether a point on the sphere is in the ball.
         chunk: rows of ``x`` at a time; by default as many as are quick, with no temporary above 256 MiB.
 
@@ -181,7 +181,7 @@ def ball_counts(
 
     Raises:
         TypeError: not floating tensors, or ``chunk`` is not an int.
-        ValueError: shapes or devices do not match, or something is not finite.
+        ValueError: shapes or devices do not match, something is not finite, or a radius is negative.
 
     Example:
         >>> import torch
@@ -197,6 +197,8 @@ def ball_counts(
             f"radii must have shape ({centres.shape[0]},), one for each centre, got {tuple(radii.shape)}"
         )
     check_finite("radii", radii)
+    if bool((radii < 0).any()):
+        raise ValueError(f"radii must be at least 0, got {radii.min().item():.3g}")
     middle = _centre(centres)
     # Bounds of the rounding, of which each pair gets the sum: 4 (d + 4) ulp of its squared norms.
     slack = 4 * (x.shape[1] + 4) * torch.finfo(middle.dtype).eps * (1 if closed else -1)

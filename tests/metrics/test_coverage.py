@@ -63,8 +63,8 @@ def test_copies_of_the_data_have_density_one() -> None:
 
 
 def test_one_real_outlier() -> None:
-    # Fakes that are all wrong. One real outlier beyond them, whose ball holds them all, makes precision perfect; density
-    # and coverage get one ball of n.
+    # Fakes that are all wrong. One real outlier beyond them, whose ball holds them all, makes precision perfect; coverage
+    # gets one ball of n, and density one of the k that a fake is expected in: 1/k.
     n, k = 200, 5
     real, fake = normal(n, 2, 4), torch.tensor([30.0, 0.0], dtype=F64) + normal(100, 2, 5)
     assert precision_recall(real, fake, k).precision.value == 0.0

@@ -175,3 +175,5 @@ def test_bad_input() -> None:
         distance_blocks(x, y, chunk=0)
     with pytest.raises(ValueError, match="radii must have shape"):
         ball_counts(x, y, torch.ones(3))
+    with pytest.raises(ValueError, match=r"radii must be at least 0, got -2$"):
+        ball_counts(x, y, torch.tensor([1.0, 0.0, -2.0, 1.0]))
