@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from gmlib._checks import check_count, check_number, check_tensor
@@ -120,7 +120,11 @@ def classifier_two_sample_test(
 
 @torch.no_grad()
 def logistic_classifier(
-    x_train: Float[Tensor, "N d"], label: Int[Tensor, " N"], x_test: Float[Tensor, "M d"], *, steps: int = 300
+    x_train: Float[Tensor, "N d"],
+    label: Shaped[Tensor, " N"],
+    x_test: Float[Tensor, "M d"],
+    *,
+    steps: int = 300,
 ) -> Int[Tensor, " M"]:
     r"""Logistic regression on standardised features, with a ridge of 1/2 on the weights.
 
@@ -131,7 +135,7 @@ def logistic_classifier(
 
     Args:
         x_train: training points, (N, d), N >= 2.
-        label: 0 or 1 for each, (N,).
+        label: 0 or 1 for each, of any dtype, (N,).
         x_test: points to label, (M, d).
         steps: number of steps.
 
@@ -164,7 +168,7 @@ def logistic_classifier(
     ridge = torch.ones_like(train[0])
     ridge[-1] = 0.0  # none on the intercept, which belongs to the column of ones
     factor = torch.linalg.cholesky(train.T @ train / 4 + ridge.diag())
-    weights = torch.zeros_like(ridge)
+    weights, label = torch.zeros_like(ridge), label.to(ridge.dtype)
     for _ in range(steps):
         gradient = train.T @ (torch.sigmoid(train @ weights) - label) + ridge * weights
         weights -= torch.cholesky_solve(gradient[:, None], factor)[:, 0]

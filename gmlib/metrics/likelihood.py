@@ -26,7 +26,7 @@ def perplexity(nll: Nats) -> Nats:
         nll: average negative log-likelihood in *nats a token*; a number or a tensor.
 
     Returns:
-        A number of at least 1 for a law over symbols, of the type and shape of ``nll``.
+        A number of at least 1 for a law over symbols, of the type and shape of ``nll``; inf beyond its range.
 
     Raises:
         TypeError: ``nll`` is neither a number nor a floating tensor.
@@ -45,7 +45,10 @@ def perplexity(nll: Nats) -> Nats:
     _check_nats(nll)
     if isinstance(nll, Tensor):
         return nll.exp()
-    return math.exp(nll)
+    try:
+        return math.exp(nll)
+    except OverflowError:
+        return math.inf
 
 
 def bits_per_dim(nll: Nats, dim: int) -> Nats:

@@ -74,6 +74,16 @@ def test_logistic_classifier_agrees_with_scikit_learn() -> None:
     assert (logistic_classifier(x, label, test) != expected).sum() <= 2
 
 
+def test_labels_of_any_dtype() -> None:
+    x, y = torch.randn(2, 40, 2, generator=torch.Generator().manual_seed(4)) + torch.tensor(
+        [[[0.0]], [[1.0]]]
+    )
+    points, label = torch.cat([x, y]), torch.arange(80) // 40
+    expected = logistic_classifier(points, label, points)
+    for labels in (label.bool(), label.to(torch.uint8), label.int()):
+        assert torch.equal(logistic_classifier(points, labels, points), expected)
+
+
 def test_blind_classifier_and_constant_features() -> None:
     # Same means, different spreads: logistic regression sees nothing, a rule on the radius does.
     generator = torch.Generator().manual_seed(2)

@@ -24,6 +24,10 @@ def test_perplexity(V: int) -> None:
         assert f"{2 ** math.log(V):.2f}" == "4.93"
 
 
+def test_perplexity_too_large_for_a_float() -> None:
+    assert perplexity(1000.0) == perplexity(torch.tensor(1000.0)).item() == math.inf
+
+
 def test_bits_per_dim() -> None:
     """256 equally likely levels: exactly 8 bits; multiplied by log 2 instead of divided, 3.84."""
     for D in (1, 784, 3072):
