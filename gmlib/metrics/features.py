@@ -149,9 +149,12 @@ def image_features(
         )
     training = network.training
     network.eval()
-    parts = [network.features(part.to(weight.dtype)).float() for part in images.split(batch_size)]
-    network.train(training)
-    return torch.cat(parts)
+    try:
+        return torch.cat(
+            [network.features(part.to(weight.dtype)).float() for part in images.split(batch_size)]
+        )
+    finally:  # the network is the caller's
+        network.train(training)
 
 
 @lru_cache(maxsize=8)

@@ -158,6 +158,15 @@ def test_a_network_in_training_comes_back_in_training() -> None:
     image_features(torch.rand(2, 1, 8, 8), network)
     assert network.training
 
+    class Failing(ConvClassifier):
+        def features(self, x: Tensor) -> Tensor:
+            raise RuntimeError("out of memory")
+
+    network = Failing(8, [2], 3).train()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        image_features(torch.rand(2, 1, 8, 8), network)
+    assert network.training
+
 
 def test_networks_draw_on_nobodys_random_numbers() -> None:
     torch.manual_seed(3)
