@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from gmlib._checks import check_count
+from gmlib._checks import check_choice, check_count, check_number
 from gmlib.data import DIGITS_LEVELS, MNIST_LEVELS, LabelledImages, digits, mnist
 from gmlib.data.affine import jitter
 from gmlib.data.letters import letters
@@ -52,6 +52,7 @@ def mnist_classifier(
         >>> task.rows, task.model.width
         (10000, 3)
     """
+    check_number("strength", strength, low=0.0)
     model = ConvClassifier(28, widths, width, kernel=kernel, pool=pool)
     train, test = (_grey(mnist(split, full=full), MNIST_LEVELS) for split in ("train", "test"))
     return classifier_task(
@@ -95,6 +96,8 @@ def digits_classifier(
         >>> digits_classifier().rows
         1000
     """
+    check_number("strength", strength, low=0.0)
+    check_choice("evaluate_on", evaluate_on, ("validation", "test"))
     model = ConvClassifier(8, widths, width, kernel=kernel, pool=pool)
     train, held_out = (_grey(digits(split), DIGITS_LEVELS) for split in ("train", evaluate_on))
     return classifier_task(
@@ -184,12 +187,15 @@ def evaluator(held_out: Images, *, batch: int = 500) -> Callable[[nn.Module], di
     """A function that evaluates a classifier on held-out images.
 
     Args:
-        held_out: images and labels.
+        held_out: images and labels, of at least one image.
         batch: images at a time.
 
     Returns:
         A function of the model that returns ``accuracy``, from 0 to 1, and ``nll``, the mean negative log-likelihood of
         the labels in nats.
+
+    Raises:
+        ValueError: there is no image, not a label for each, or ``batch`` is below 1.
 
     Example:
         >>> from gmlib.recipes.classifier import evaluator
@@ -201,6 +207,12 @@ def evaluator(held_out: Images, *, batch: int = 500) -> Callable[[nn.Module], di
     """
     check_count("batch", batch)
     images, labels = held_out
+    if len(images) < 1:
+        raise ValueError(f"held_out must have at least one image, got shape {tuple(images.shape)}")
+    if len(labels) != len(images):
+        raise ValueError(
+            f"held_out must have a label for each of its {len(images)} images, got {len(labels)}"
+        )
 
     @torch.no_grad()
     def evaluate(model: nn.Module) -> dict[str, float]:

@@ -15,7 +15,13 @@ from gmlib.data import digits, letters, mnist
 from gmlib.metrics import NETWORKS, feature_network
 from gmlib.nn import ConvClassifier
 from gmlib.recipe import load_recipe
-from gmlib.recipes.classifier import classifier_task, digits_classifier, evaluator, letters_classifier
+from gmlib.recipes.classifier import (
+    classifier_task,
+    digits_classifier,
+    evaluator,
+    letters_classifier,
+    mnist_classifier,
+)
 from gmlib.training import TrainConfig, train
 
 ROOT = Path(__file__).parents[2]
@@ -150,9 +156,17 @@ def test_bad_input() -> None:
         net(torch.zeros(2, 1, 28, 28))
     with pytest.raises(TypeError, match="x must have a floating dtype"):
         net.features(torch.zeros(2, 1, 8, 8, dtype=torch.uint8))
-    with pytest.raises(ValueError, match="split must be one of"):
-        digits_classifier(evaluate_on="tests")  # pyright: ignore[reportArgumentType]
+    for split in ("tests", "train"):
+        with pytest.raises(ValueError, match="evaluate_on must be one of 'validation', 'test', got"):
+            digits_classifier(evaluate_on=split)  # pyright: ignore[reportArgumentType]
+    for make in (digits_classifier, mnist_classifier):
+        with pytest.raises(ValueError, match="strength must be a finite number in"):
+            make(strength=-1.0)
     with pytest.raises(ValueError, match="images must be at least 10"):
         letters_classifier(images=5)
     with pytest.raises(ValueError, match="batch must be at least 1"):
         evaluator((torch.zeros(1, 1, 8, 8), torch.zeros(1, dtype=torch.int64)), batch=0)
+    with pytest.raises(ValueError, match="held_out must have at least one image"):
+        evaluator((torch.zeros(0, 1, 8, 8), torch.zeros(0, dtype=torch.int64)))
+    with pytest.raises(ValueError, match="held_out must have a label for each of its 3 images, got 2"):
+        evaluator((torch.zeros(3, 1, 8, 8), torch.zeros(2, dtype=torch.int64)))
