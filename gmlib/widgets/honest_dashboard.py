@@ -135,7 +135,7 @@ class HonestDashboard(Widget):
         memorise: whether the model is the memoriser.
         epsilon: the standard deviation :math:`\varepsilon` around its training points, from 0.001 to 1.
         noise: ``"uniform"`` on the square from -4 to 4, or ``"gaussian"`` with mean and covariance of the law.
-        seed: seed of all points.
+        seed: seed of all points, from 0 to :math:`2^{31} - 1`.
 
     Raises:
         TypeError: an argument has the wrong type.
@@ -185,6 +185,9 @@ class HonestDashboard(Widget):
             raise TypeError(f"memorise must be a bool, got {type(memorise).__name__}")
         check_number("epsilon", state["epsilon"], low=1e-3, high=1.0)
         check_choice("noise", state["noise"], NOISES)
+        check_count("seed", seed, low=0)
+        if seed >= 2**31:
+            raise ValueError(f"seed must be below 2**31, got {seed}")
         state.update(share=float(state["share"]), epsilon=float(state["epsilon"]))
         super().__init__(seed=seed, **state)
 
@@ -208,7 +211,9 @@ class HonestDashboard(Widget):
             mode = torch.where(stays, drawn.of_fresh, _choose(left, drawn.picks))
             model = drawn.fresh - centres[drawn.of_fresh] + centres[mode]
         model = torch.where((drawn.switches < self.share)[:, None], drawn.noises[self.noise], model)
-        return DashboardSamples(drawn.train, drawn.test, model)
+        return DashboardSamples(
+            drawn.train.clone(), drawn.test.clone(), model
+        )  # those drawn are kept for the next call
 
     def core(self) -> GaussianMixture:
         """The model without its noise.

@@ -205,3 +205,13 @@ def test_a_preset_is_a_start() -> None:
     spoiled = HonestDashboard("memoriser", epsilon=0.1, share=0.5)
     assert (spoiled.share, spoiled.dropped, spoiled.memorise, spoiled.epsilon) == (0.5, 0, True, 0.1)
     assert HonestDashboard("memoriser", memorise=False).numbers() == HonestDashboard().numbers()
+
+
+def test_the_points_are_the_callers() -> None:
+    first = HonestDashboard().samples()
+    kept = first.train.clone(), first.test.clone()
+    first.train.zero_()
+    first.test.zero_()
+    again = HonestDashboard().samples()
+    assert torch.equal(again.train, kept[0])
+    assert torch.equal(again.test, kept[1])

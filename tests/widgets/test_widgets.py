@@ -166,6 +166,9 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (HonestDashboard, {"epsilon": 0.0}, ValueError, "epsilon"),
     (HonestDashboard, {"epsilon": float("nan")}, ValueError, "epsilon"),
     (HonestDashboard, {"noise": "pink"}, ValueError, "noise"),
+    (HonestDashboard, {"seed": True}, TypeError, "seed"),
+    (HonestDashboard, {"seed": -1}, ValueError, "seed"),
+    (HonestDashboard, {"seed": 2**31}, ValueError, "seed"),
     (Bandwidth, {"law": "bumps"}, ValueError, "law"),
     (Bandwidth, {"n": 4}, ValueError, "n must"),
     (Bandwidth, {"n": 201}, ValueError, "n must"),
@@ -241,5 +244,7 @@ def test_bad_arrays_are_named() -> None:
         ImportanceSamples().bounds([[0.0]])  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="x must"):
         HonestDashboard().log_prob(torch.zeros(5, 3))
+    dashboard = HonestDashboard()
+    dashboard.seed = -1  # a trait, which the browser may set
     with pytest.raises(ValueError, match="seed"):
-        HonestDashboard(seed=-1).samples()
+        dashboard.samples()
