@@ -225,7 +225,7 @@ def best_bandwidth(
 
     Raises:
         ValueError: as :func:`leave_one_out_nll`; no candidate gives every point a neighbour; or, without candidates,
-            the likelihood has no maximum because points repeat.
+            the likelihood has no maximum because every point is repeated.
 
     Example:
         >>> import torch
@@ -243,12 +243,16 @@ def best_bandwidth(
     high = 4 * x.double().var(0, correction=0).sum().sqrt().item()
     if high == 0:
         raise ValueError("x must hold at least two different points for a bandwidth")
+    # Nor is any narrower than this: with the distance r_i to the nearest other point, d log p_{-i} / d log l is at least
+    # r_i^2 / l^2 - d. (The boxcar's has to reach every r_i.)
+    low = (_nearest(x, kernel).square().mean() / x.shape[1]).sqrt().item()
+    if low == 0:
+        raise ValueError("x must not repeat every point: the leave-one-out likelihood then has no maximum")
     grid = torch.linspace(math.log(high / 1e4), math.log(high), 33, dtype=torch.float64)
+    step = math.log(1e4) / 32
+    below = max(0, math.ceil((grid[0].item() - math.log(low)) / step))
+    grid = torch.cat([grid[0] - step * torch.arange(below, 0, -1, dtype=torch.float64), grid])
     best = _argmin(leave_one_out_nll(x, grid.exp(), kernel))
-    if best == 0:
-        raise ValueError(
-            "x must not consist of repeated points: the leave-one-out likelihood then has no maximum"
-        )
     for _ in range(3):
         low, up = grid[max(best - 1, 0)].item(), grid[min(best + 1, len(grid) - 1)].item()
         grid = torch.linspace(low, up, 9, dtype=torch.float64)
@@ -289,6 +293,21 @@ def _log_kernel(distance: Tensor, bandwidth: float, kernel: Kernel, d: int) -> T
         outside = torch.where(distance <= bandwidth, 0.0, -math.inf).to(distance)
         return outside - d * math.log(2 * bandwidth)
     return -0.5 * distance / bandwidth**2 - d * (math.log(bandwidth) + 0.5 * LOG_2PI)
+
+
+def _nearest(x: Float[Tensor, "n d"], kernel: Kernel) -> Float[Tensor, " n"]:
+    """The distance of each point from the nearest other one, as the kernel measures it; exactly 0 for copies."""
+    wide = x if x.device.type == "mps" else x.double()
+    found, rows = [], max(1, CHUNK // len(x))
+    for start in range(0, len(x), rows):
+        piece = wide[start : start + rows]
+        distance = _distances(piece, wide, kernel)
+        own = torch.arange(len(piece), device=x.device)
+        distance[own, start + own] = math.inf
+        # Taken again: a distance from inner products is not exact.
+        away = piece - wide[distance.argmin(1)]
+        found.append(away.abs().amax(1) if kernel == "boxcar" else away.norm(dim=1))
+    return torch.cat(found)
 
 
 def _leave_one_out(x: Tensor, bandwidths: list[float], kernel: Kernel) -> Float[Tensor, "b n"]:

@@ -147,6 +147,26 @@ def test_two_points_choose_their_distance() -> None:
     )
 
 
+@pytest.mark.parametrize("kernel", ["gaussian", "boxcar"])
+@pytest.mark.parametrize("apart", [1e4, 1e6])
+def test_clusters_far_apart_keep_their_own_bandwidth(kernel: str, apart: float) -> None:
+    """Of 300 points each; half of the others are out of reach at any useful scale, which costs log 2 and no more."""
+    x = torch.cat([points(300, 1), points(300, 1, seed=1) + apart])
+    chosen = best_bandwidth(x, kernel=kernel)
+    near = torch.logspace(-2, 1, 301, dtype=F64)
+    assert chosen == pytest.approx(best_bandwidth(x, near, kernel), rel=0.03)
+    near_by = torch.cat([x[:300], x[300:] - apart + 100])
+    assert chosen == pytest.approx(best_bandwidth(near_by, kernel=kernel), rel=0.03)
+
+
+@pytest.mark.parametrize("d", [1, 20])
+def test_only_repeated_points_have_no_bandwidth(d: int) -> None:
+    x = 1e3 + points(20, d)
+    with pytest.raises(ValueError, match="x must not repeat every point"):
+        best_bandwidth(x.repeat(2, 1))
+    assert 0 < best_bandwidth(torch.cat([x, x[:19]])) < best_bandwidth(x)
+
+
 def test_a_table_of_classes_pulls_the_bandwidth_down() -> None:
     """Ties look like structure: on the crab table narrower than when the crabs are spread over their classes."""
     x = crab_sample()[::2]
@@ -235,5 +255,5 @@ def test_bad_input() -> None:
         best_bandwidth(x, [1e-6], "boxcar")
     with pytest.raises(ValueError, match="two different points"):
         best_bandwidth(torch.ones(3, 1))
-    with pytest.raises(ValueError, match="repeated points"):
+    with pytest.raises(ValueError, match="x must not repeat every point"):
         best_bandwidth(torch.tensor([[0.0], [0.0], [1.0], [1.0]]))
