@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from gmlib._checks import check_count
+from gmlib._checks import check_count, check_tensor
 from gmlib.classical.histogram import PixelHistograms
 from gmlib.classical.histogram_mixture import HistogramMixture
 from gmlib.classical.mixture_fit import fit_mixture, log_joint
@@ -74,7 +74,8 @@ def floor_rows(
         test: test images, (m, d), m >= 2.
         levels: number of levels L.
         smoothing: pseudo-count of the pixel histograms; the book's tables state theirs, 0.01.
-        components: number K of components of the two mixtures.
+        components: number K of components of the two mixtures, at most the four fifths of the training images that are
+            not held out.
         coordinates: principal coordinates in which the mixture of Gaussians lives, at most d.
         generator: source of randomness of the mixtures' starts, on the images' device.
 
@@ -96,17 +97,21 @@ def floor_rows(
         >>> rows[0].name, round(rows[0].nats, 4), rows[0].bits_per_dim, rows[0].kind
         ('uniform', 4.1589, 2.0, 'exact')
     """
+    check_tensor("test", test, floating=False)
     histograms = PixelHistograms(train, levels, smoothing=smoothing)
     for name, images, least in (("train", train, 10), ("test", test, 2)):
-        if images.shape[0] < least:
-            raise ValueError(f"{name} must hold at least {least} images, got {images.shape[0]}")
+        if len(images) < least:
+            raise ValueError(f"{name} must hold at least {least} images, got {len(images)}")
     cost = -histograms.log_prob(test)
     check_count("components", components)
     check_count("coordinates", coordinates)
-    d = train.shape[1]
+    (n, d), held = train.shape, len(train) // 5
     if coordinates > d:
         raise ValueError(f"coordinates must be at most d = {d}, got {coordinates}")
-    held = max(1, train.shape[0] // 5)
+    if components > n - held:
+        raise ValueError(
+            f"components must be at most {n - held}, the images left when a fifth is held out, got {components}"
+        )
     inner, validation = train[:-held], train[-held:]
 
     rows = [
@@ -201,5 +206,7 @@ class _Principal:
         traces = torch.linalg.inv(covariances).diagonal(dim1=-2, dim2=-1).sum(-1)
         z = (self._middle(test) - self.mean) @ frame
         density = (log_joint(mixture, z) - 0.5 * self.noise * traces).logsumexp(-1)
-        rest = self.cost(self.squares(test)[:, k:], (self.values + ridge)[k:])
-        return rest - log_mass(density, self.levels, k)
+        cost = -log_mass(density, self.levels, k)
+        if k == len(self.values):
+            return cost
+        return cost + self.cost(self.squares(test)[:, k:], (self.values + ridge)[k:])

@@ -161,9 +161,24 @@ def test_the_gpu_gives_the_cpus_numbers() -> None:
         assert b.nats == pytest.approx(a.nats, abs=4.0 if "mixture" in a.name else 1e-6)
 
 
+@pytest.mark.parametrize("d", [1, 3])
+def test_the_mixture_may_live_in_all_coordinates(d: int) -> None:
+    """Ten images are enough, and with one component it is the one Gaussian, but for the drawn dequantisation."""
+    train, test = small(2000, 0)[:, :d], small(500, 1)[:, :d]
+    rows = {
+        row.name: row for row in floor_rows(train, test, 8, components=1, coordinates=d, generator=seeded())
+    }
+    assert rows["mixture of Gaussians"].nats == pytest.approx(rows["one Gaussian"].nats, abs=0.01)
+    assert math.isfinite(floor_rows(train[:10], test, 8, components=8, coordinates=d)[-1].nats)
+
+
 @pytest.mark.bad_input
 def test_bad_input() -> None:
     x = small(30, 0)
+    with pytest.raises(ValueError, match=r"components must be at most 8, .* got 10"):
+        floor_rows(x[:10], x, 8, coordinates=2)
+    with pytest.raises(TypeError, match=r"test must be a torch.Tensor, got list"):
+        floor_rows(x, x.tolist(), 8)
     with pytest.raises(ValueError, match="test must hold at least 2 images, got 1"):
         floor_rows(x, x[:1], 8)
     with pytest.raises(ValueError, match="train must hold at least 10 images, got 5"):
