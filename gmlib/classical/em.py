@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_choice, check_event, check_number, check_tensor
+from gmlib._checks import check_choice, check_counts, check_event, check_number, check_table, check_tensor
 from gmlib.distributions import GaussianMixture
 
 CovarianceKind = Literal["full", "diagonal", "spherical"]
@@ -65,7 +65,7 @@ def m_step(
     Args:
         x: data, (n, d).
         responsibilities: rows that sum to 1, (n, K).
-        counts: how often each row of x was seen, (n,), non-negative.
+        counts: how often each row of x was seen, (n,), non-negative, not all 0; None: once.
         covariance: ``"full"``, ``"diagonal"`` (keeps the diagonal of :math:`V_k`) or ``"spherical"`` (its mean).
         floor: least variance in any direction, in squared units of x; eigenvalues of :math:`V_k` below it are raised
             to it, which is the maximiser under that constraint, so that the likelihood still does not fall.
@@ -74,8 +74,9 @@ def m_step(
         A mixture of K Gaussian laws.
 
     Raises:
-        ValueError: shapes do not match, or a component is left without data (its covariance is then singular) and
-            there is no floor.
+        TypeError: an argument is not a floating tensor, or ``responsibilities`` has another dtype than ``x``.
+        ValueError: shapes do not match, rows of ``responsibilities`` are no probabilities, a count is negative, or a
+            component is left without data (its covariance is then singular) and there is no floor.
 
     Example:
         >>> import torch
@@ -92,9 +93,14 @@ def m_step(
             f"responsibilities must be (n, K) for x of shape (n, d), got {tuple(responsibilities.shape)} "
             f"and {tuple(x.shape)}"
         )
+    if responsibilities.dtype != x.dtype:
+        raise TypeError(f"responsibilities must have the dtype {x.dtype} of x, got {responsibilities.dtype}")
+    check_table("responsibilities", responsibilities)
     check_choice("covariance", covariance, COVARIANCES)
     check_number("floor", floor, low=0.0)
-    weight = responsibilities if counts is None else counts[:, None] * responsibilities
+    if counts is not None:
+        check_counts("counts", counts, len(x))
+    weight = responsibilities if counts is None else counts.to(x)[:, None] * responsibilities
     mass = weight.sum(0)
     if not floor and not bool((mass > 0).all()):
         raise ValueError("responsibilities leave a component with too few points for a covariance")

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_finite, check_number, check_tensor
+from gmlib._checks import check_count, check_counts, check_finite, check_number, check_tensor
 from gmlib.classical.em import CovarianceKind, m_step
 from gmlib.distributions import GaussianMixture
 from gmlib.distributions._covariance import Diagonal
@@ -65,8 +65,8 @@ def fit_mixture(
         The mixture, the log-likelihood before each step and after the last, and whether it converged.
 
     Raises:
-        ValueError: shapes do not match, K exceeds the number of rows, ``start`` is another kind of law, or a component
-            is left with too few points and there is no floor.
+        ValueError: shapes do not match, K exceeds the number of rows, ``start`` is another kind of law or of
+            another dtype, or a component is left with too few points and there is no floor.
 
     References:
         A. P. Dempster, N. M. Laird and D. B. Rubin, *Maximum likelihood from incomplete data via the EM algorithm*
@@ -94,16 +94,20 @@ def fit_mixture(
     if counts is None:
         weights = torch.ones_like(x[:, 0])
     else:
-        check_tensor("counts", counts)
-        if counts.shape != x.shape[:1] or not bool((counts >= 0).all()) or not bool(counts.sum() > 0):
-            raise ValueError(
-                f"counts must be {x.shape[0]} non-negative numbers, not all 0, got shape {tuple(counts.shape)}"
-            )
+        check_counts("counts", counts, len(x))
         weights = counts.to(x)
     if start is None:
         mixture = _k_means_plus_plus(x, K, weights, floor, generator)
-    elif start.batch_shape or start.n_components != K or start.event_shape != x.shape[1:]:
+    elif not isinstance(start, GaussianMixture) or (
+        start.batch_shape,
+        start.n_components,
+        start.event_shape,
+    ) != ((), K, x.shape[1:]):
         raise ValueError(f"start must be one mixture with K = {K} and d = {x.shape[1]}, got {start!r}")
+    elif (start.means.dtype, start.device) != (x.dtype, x.device):
+        raise ValueError(
+            f"start must be {x.dtype} on {x.device} as x is, got {start.means.dtype} on {start.device}"
+        )
     else:
         mixture = start
     total = weights.sum()

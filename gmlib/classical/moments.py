@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_number, check_tensor
+from gmlib._checks import check_count, check_counts, check_number, check_tensor
 from gmlib.distributions import GaussianMixture
 
 
@@ -40,6 +40,7 @@ def central_moments(
         The mean, and r - 1 central moments from the second on, in powers of the unit of x.
 
     Raises:
+        TypeError: ``x`` or ``counts`` is not a floating tensor.
         ValueError: ``x`` is empty or not a vector, or ``counts`` does not fit it.
 
     Example:
@@ -53,9 +54,9 @@ def central_moments(
         raise ValueError(f"x must be a vector of at least one number, got shape {tuple(x.shape)}")
     check_count("order", order, low=2)
     x = x.double()
+    if counts is not None:
+        check_counts("counts", counts, len(x))
     weights = torch.ones_like(x) if counts is None else counts.to(x)
-    if weights.shape != x.shape or not bool((weights >= 0).all()) or not bool(weights.sum() > 0):
-        raise ValueError(f"counts must be {x.numel()} non-negative numbers, not all 0, got {counts}")
     weights = weights / weights.sum()
     mean = weights @ x
     return mean.item(), [(weights @ (x - mean) ** r).item() for r in range(2, order + 1)]

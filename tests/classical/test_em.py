@@ -45,6 +45,11 @@ def test_counts_stand_for_repeated_rows() -> None:
     assert torch.allclose(one.covariances, other.covariances)
 
 
+def test_counts_of_another_dtype_take_that_of_the_data() -> None:
+    x, r, counts = torch.arange(3.0)[:, None], torch.full((3, 2), 0.5), torch.tensor([2.0, 1.0, 3.0])
+    assert torch.equal(m_step(x, r, counts=counts.double()).means, m_step(x, r, counts=counts).means)
+
+
 @pytest.mark.bad_input
 def test_bad_input() -> None:
     mixture = GaussianMixture(torch.zeros(2, 1), var=1.0)
@@ -54,3 +59,17 @@ def test_bad_input() -> None:
         m_step(torch.zeros(3, 1), torch.zeros(4, 2))
     with pytest.raises(ValueError, match="too few points"):
         m_step(torch.zeros(3, 1), torch.full((3, 2), 0.5))
+    x, r = torch.arange(3.0)[:, None], torch.full((3, 2), 0.5)
+    with pytest.raises(TypeError, match=r"responsibilities must have the dtype torch.float32 of x"):
+        m_step(x, r.double())
+    with pytest.raises(ValueError, match="responsibilities must sum to one"):
+        m_step(x, 3 * r)
+    with pytest.raises(ValueError, match="responsibilities must not be negative"):
+        m_step(x, r + torch.tensor([1.0, -1.0]))
+    for counts in (torch.ones(1), torch.ones(3, 1), torch.tensor([1.0, 1.0, -0.5]), torch.zeros(3)):
+        with pytest.raises(ValueError, match="counts must be 3 non-negative numbers, not all 0"):
+            m_step(x, r, counts=counts)
+    with pytest.raises(ValueError, match="counts must be finite"):
+        m_step(x, r, counts=torch.tensor([1.0, 1.0, float("nan")]))
+    with pytest.raises(TypeError, match=r"counts must be a torch.Tensor, got list"):
+        m_step(x, r, counts=[1.0, 1.0, 1.0])

@@ -177,6 +177,14 @@ def test_bad_input() -> None:
         fit_mixture(x, 1, counts=torch.ones(3))
     with pytest.raises(ValueError, match="start must be one mixture with K = 2"):
         fit_mixture(x, 2, start=GaussianMixture(x[:3], var=1.0))
+    with pytest.raises(ValueError, match="start must be one mixture with K = 2"):
+        fit_mixture(x, 2, start=Gaussian(x[0], var=1.0))
+    with pytest.raises(
+        ValueError, match=r"start must be torch.float32 on cpu as x is, got torch.float64 on cpu"
+    ):
+        fit_mixture(x.float(), 2, start=GaussianMixture(x[:2], var=1.0))
+    with pytest.raises(ValueError, match="counts must be 20 non-negative"):
+        fit_mixture(x, 1, counts=-torch.ones(20))
     with pytest.raises(ValueError, match="covariance must be one of"):
         fit_mixture(x, 2, covariance="tied")
     with pytest.raises(ValueError, match="floor"):

@@ -121,6 +121,10 @@ def test_bad_input() -> None:
         central_moments(x, 1)
     with pytest.raises(ValueError, match="counts must be 2 non-negative"):
         central_moments(x, counts=torch.tensor([1.0]))
+    with pytest.raises(TypeError, match=r"counts must be a torch.Tensor, got list"):
+        central_moments(x, counts=[1.0, 2.0])
+    with pytest.raises(ValueError, match="counts must be finite"):
+        central_moments(x, counts=torch.tensor([1.0, float("inf")]))
     with pytest.raises(ValueError, match="moments must hold the central moments"):
         pearson_moments(0.0, [1.0, 0.0, 3.0])
     with pytest.raises(ValueError, match="positive variance"):
