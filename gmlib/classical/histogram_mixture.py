@@ -21,8 +21,9 @@ class HistogramMixture:
 
     with responsibilities :math:`r_{nk}` and :math:`\bar\theta_i` the smoothed histogram of pixel i over all images
     (:class:`~gmlib.classical.histogram.PixelHistograms`), towards which a pseudo-count of a images pulls every
-    component. The step maximises the log-likelihood plus :math:`a\sum_{ki}\sum_l\bar\theta_i(l)\log\theta_{ki}(l)`,
-    which therefore never falls. With K = 1 it is the histograms themselves.
+    component; the weights are :math:`\pi_k\propto\sum_n r_{nk} + 1`. The step maximises the log-likelihood plus
+    :math:`a\sum_{ki}\sum_l\bar\theta_i(l)\log\theta_{ki}(l) + \sum_k\log\pi_k`, which therefore never falls. With K = 1
+    it is the histograms, smoothed a second time: :math:`\theta_{1i}(l) = (n_i(l) + a\,\bar\theta_i(l))/(N + a)`.
 
     Args:
         x: training images as whole levels, (n, d).
@@ -35,7 +36,7 @@ class HistogramMixture:
         generator: source of randomness of the start.
 
     Attributes:
-        objective: log-likelihood plus log-prior before each step, nats.
+        objective: log-likelihood plus log-prior (both sums) before each step, nats.
 
     Raises:
         TypeError: ``x`` does not hold whole numbers.
@@ -84,9 +85,13 @@ class HistogramMixture:
         self.objective = torch.stack(history)
 
     def smoothed(self, strength: float) -> HistogramMixture:
-        """The law with another pseudo-count at the last responsibilities, without another step."""
+        """The law with another pseudo-count at the last responsibilities, without another step.
+
+        It has no ``objective``: that of this strength would need the images.
+        """
         check_number("strength", strength, low=0.0, low_open=True)
         other = copy.copy(self)
+        other.__dict__.pop("objective", None)
         other._smooth(strength)
         return other
 

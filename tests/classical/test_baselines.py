@@ -126,11 +126,20 @@ def test_histogram_mixture_sums_to_one_and_never_lowers_its_objective() -> None:
         law = HistogramMixture(x, 3, K, strength=strength, tolerance=0.0, generator=seeded(1))
         assert law.log_prob(every).exp().sum().item() == pytest.approx(1, abs=1e-10)
         assert (law.objective.diff() >= -1e-9).all()
+        prior = (
+            strength * (law.common.log_table.exp()[:, :, None] * law.log_table).sum() + law.log_weights.sum()
+        )
+        assert law.objective[-1].item() == pytest.approx((law.log_prob(x).sum() + prior).item(), rel=1e-12)
         again = law.smoothed(2.0)
+        assert not hasattr(again, "objective")  # that of the other strength would be a lie
         assert again.log_prob(every).exp().sum().item() == pytest.approx(1, abs=1e-10)
     one = HistogramMixture(x, 3, 1, strength=1e-9, smoothing=0.5)
     tables = PixelHistograms(x, 3, smoothing=1e-9)
     assert torch.allclose(one.log_prob(every), tables.log_prob(every), atol=1e-6)
+    twice = HistogramMixture(x, 3, 1, strength=5.0, smoothing=0.5)
+    counts = torch.stack([(x == level).sum(0) for level in range(3)], -1)
+    theta = (counts + 5.0 * twice.common.log_table.exp()) / (60 + 5.0)
+    torch.testing.assert_close(twice.log_table[:, :, 0].exp(), theta)
     stiff = HistogramMixture(x, 3, 4, strength=1e9, smoothing=0.5, generator=seeded())
     assert torch.allclose(
         stiff.log_prob(every), PixelHistograms(x, 3, smoothing=0.5).log_prob(every), atol=1e-6
