@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from gmlib._checks import check_count, check_number
+from gmlib._checks import check_count, check_number, check_tensor
 
 
 class PixelHistograms:
@@ -23,7 +23,8 @@ class PixelHistograms:
         smoothing: the pseudo-count a, positive (without it an unseen level costs infinitely many nats).
 
     Raises:
-        ValueError: ``smoothing`` is not positive, or a level lies outside 0 .. L - 1.
+        TypeError: ``x`` is not a tensor of whole numbers.
+        ValueError: ``x`` is not a matrix, ``smoothing`` is not positive, or a level lies outside 0 .. L - 1.
 
     Example:
         >>> import torch
@@ -36,8 +37,9 @@ class PixelHistograms:
     def __init__(self, x: Integer[Tensor, "n d"], levels: int, *, smoothing: float = 1.0) -> None:
         check_count("levels", levels, low=2)
         check_number("smoothing", smoothing, low=0.0, low_open=True)
-        self.levels, self.pixels = levels, x.shape[-1]
+        self.levels, self.pixels = levels, 0
         self._check(x)
+        self.pixels = x.shape[1]
         index = x.long().T
         counts = torch.zeros(index.shape[0], levels, dtype=torch.float64, device=x.device)
         counts.scatter_add_(1, index, torch.ones_like(index, dtype=torch.float64))
@@ -53,13 +55,14 @@ class PixelHistograms:
         return self.log_table.gather(1, x.long().T).sum(0)
 
     def _check(self, x: Tensor) -> None:
+        check_tensor("x", x, floating=False)
         if x.dim() != 2 or x.numel() == 0:
             raise ValueError(
                 f"x must be a matrix of levels (n, d) with n, d >= 1, got shape {tuple(x.shape)}"
             )
-        if x.is_floating_point() or x.dtype == torch.bool:
+        if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
             raise TypeError(f"x must hold whole numbers, got {x.dtype}")
-        if x.shape[1] != self.pixels:
+        if self.pixels and x.shape[1] != self.pixels:
             raise ValueError(f"x must have {self.pixels} pixels, got {x.shape[1]}")
         low, high = int(x.min()), int(x.max())
         if low < 0 or high >= self.levels:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_event
+from gmlib._checks import check_count, check_event, check_finite, check_tensor
 from gmlib.distributions import Gaussian
 
 
@@ -29,7 +29,8 @@ class PCA:
         eigenvalues: all of them, in falling order, (d,).
 
     Raises:
-        ValueError: ``x`` is not a matrix of at least two rows, or ``k`` is out of range.
+        TypeError: ``x`` is not a float32 or float64 tensor.
+        ValueError: ``x`` is not a finite matrix of at least two rows, or ``k`` is out of range.
 
     Example:
         >>> import torch
@@ -42,8 +43,12 @@ class PCA:
     """
 
     def __init__(self, x: Float[Tensor, "n d"], k: int) -> None:
+        check_tensor("x", x)
+        if x.dtype not in (torch.float32, torch.float64):
+            raise TypeError(f"x must be float32 or float64 for its eigenvalues, got {x.dtype}")
         if x.dim() != 2 or x.shape[0] < 2:
             raise ValueError(f"x must be a matrix of at least two rows, got shape {tuple(x.shape)}")
+        check_finite("x", x)
         check_count("k", k)
         if k > x.shape[1]:
             raise ValueError(f"k must be at most d = {x.shape[1]}, got {k}")

@@ -41,7 +41,7 @@ def jitter(
         Images of the same shape, between the smallest of 0 and ``images`` and the largest.
 
     Raises:
-        ValueError: ``images`` has not four dimensions, ``noise`` does not match, or a size is negative.
+        ValueError: ``images`` has not four dimensions or is empty, ``noise`` does not match, or a size is negative.
         TypeError: ``images`` or ``noise`` is not a floating tensor.
 
     Example:
@@ -52,9 +52,9 @@ def jitter(
     """
     check_tensor("images", images)
     check_tensor("noise", noise)
-    if images.dim() != 4:
+    if images.dim() != 4 or 0 in images.shape:
         raise ValueError(
-            f"images must have shape (batch, channels, height, width), got shape {tuple(images.shape)}"
+            f"images must have shape (batch, channels, height, width) without a 0, got shape {tuple(images.shape)}"
         )
     if tuple(noise.shape) != (len(images), 6):
         raise ValueError(f"noise must have shape ({len(images)}, 6), got shape {tuple(noise.shape)}")

@@ -72,7 +72,8 @@ def reverse_projection(law: Law, start: Gaussian, *, max_steps: int = 200) -> Ga
 
     Raises:
         TypeError: ``law`` is not a `Law` or ``start`` not a `Gaussian`.
-        ValueError: one of them has a batch or more than one coordinate, or the gradient is not small after ``max_steps``.
+        ValueError: one of them has a batch or more than one coordinate, they differ in dtype or device, or the
+            gradient is not small after ``max_steps``.
 
     References:
         Bishop (2006), section 10.1.2, on the two directions.
@@ -95,6 +96,10 @@ def reverse_projection(law: Law, start: Gaussian, *, max_steps: int = 200) -> Ga
                 f"shape {tuple(value.batch_shape)}"
             )
     mean = start.mean.detach()
+    if start.device != law.device:
+        raise ValueError(f"start must be on the law's device {law.device}, got {start.device}")
+    if (dtype := law.log_prob(mean).dtype) != mean.dtype:
+        raise ValueError(f"start must have the law's dtype {dtype}, got {mean.dtype}")
     noise = torch.linspace(-_REACH, _REACH, _NODES, dtype=mean.dtype, device=mean.device)
     weight = (-0.5 * noise.square()).exp()
     weight = weight / weight.sum()

@@ -48,5 +48,12 @@ def test_bad_input() -> None:
         PixelHistograms(torch.rand(3, 2), levels=2)
     with pytest.raises(ValueError, match="x must have 2 pixels"):
         PixelHistograms(good, levels=2).log_prob(good[:, :1])
+    for bad in (good[0], good[0, 0]):
+        with pytest.raises(ValueError, match="x must be a matrix"):
+            PixelHistograms(bad, levels=2)
+    with pytest.raises(TypeError, match=r"x must be a torch.Tensor, got list"):
+        PixelHistograms(good.tolist(), levels=2)
+    with pytest.raises(TypeError, match=r"x must be a torch.Tensor, got list"):
+        PixelHistograms(good, levels=2).log_prob(good.tolist())
     with pytest.raises(ValueError, match="levels"):
         PixelHistograms(good, levels=1)

@@ -87,6 +87,11 @@ def test_law_is_the_best_of_its_kind_and_full_at_k_equal_d() -> None:
 @pytest.mark.bad_input
 def test_bad_input() -> None:
     x = data()
+    for bad in (x.long(), x.tolist(), x.half()):
+        with pytest.raises(TypeError, match="x must"):
+            PCA(bad, 1)
+    with pytest.raises(ValueError, match="x must be finite"):
+        PCA(x / 0, 1)
     with pytest.raises(ValueError, match="k must be at most d = 6"):
         PCA(x, 7)
     with pytest.raises(ValueError, match="x must be a matrix of at least two rows"):

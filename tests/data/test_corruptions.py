@@ -136,6 +136,8 @@ def test_bad_input() -> None:
         jitter(x, torch.zeros(3, 5))
     with pytest.raises(ValueError, match="images must have shape"):
         jitter(x[0], torch.zeros(1, 6))
+    with pytest.raises(ValueError, match="images must have shape"):
+        jitter(x[:0], torch.zeros(0, 6))
     with pytest.raises(ValueError, match="shift must be a finite number"):
         jitter(x, torch.zeros(3, 6), shift=-1.0)
     with pytest.raises(TypeError, match="noise must be a torch"):

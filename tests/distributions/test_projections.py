@@ -134,6 +134,11 @@ def test_on_a_gpu() -> None:
             ValueError,
             "start must have one coordinate",
         ),
+        (
+            lambda: reverse_projection(bumps(), normal(0, 1).to(torch.float32)),
+            ValueError,
+            r"start must have the law's dtype torch.float64, got torch.float32",
+        ),
         (lambda: reverse_projection(bumps(), normal(-40.0, 1.0), max_steps=2), ValueError, "max_steps = 2"),
         (lambda: reverse_projection(bumps(), normal(0, 1), max_steps=0), ValueError, "max_steps must be at least"),
     ],
