@@ -120,8 +120,8 @@ def test_blocks_and_unequal_sizes(kernel: Kernel) -> None:
 
 
 def test_points_far_apart_in_bandwidths() -> None:
-    # Two clusters 20,000 bandwidths apart, and one outlier at a million: the kernel between near points must be what explicit
-    # differences in float64 give.
+    # Two clusters 20,000 bandwidths apart, and one outlier at a million: the kernel between near points must be what
+    # explicit differences in float64 give.
     generator = torch.Generator().manual_seed(8)
     sign = torch.arange(200)[:, None] % 2 * 2 - 1
     x, y = 100 * sign + 0.01 * torch.randn(2, 200, 1, generator=generator)
