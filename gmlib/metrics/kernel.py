@@ -11,9 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_event, check_number, check_tensor
-from gmlib.metrics._samples import check_like, check_mean, check_sample, check_samples, raised
+from gmlib.metrics._samples import check_like, check_mean, check_sample, check_samples, median_centre, raised
 from gmlib.metrics.estimate import Estimate
-from gmlib.metrics.neighbours import _centre
 
 BLOCK_ENTRIES = 2**22
 """Kernel values a block when ``chunk`` is not given: 16 MiB of float32."""
@@ -67,7 +66,7 @@ class GaussianKernel(Kernel):
         """Return the kernel values of all pairs."""
         dtype = torch.promote_types(x.dtype, y.dtype)
         # Squares of coordinates far from the centre cancel, which costs float32 its digits; and a mean follows outliers.
-        centre = _centre(y.detach())
+        centre = median_centre(y.detach())
         x, y = (raised(x) - centre) / self.bandwidth, (raised(y) - centre) / self.bandwidth
         exponent = torch.addmm(-y.square().sum(1) / 2, x, y.T)
         exponent -= x.square().sum(1, keepdim=True) / 2

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_tensor
-from gmlib.metrics._samples import check_samples, raised
+from gmlib.metrics._samples import check_samples, median_centre, raised
 
 BLOCK_BYTES = 2**28
 """What one block of distances may take when ``chunk`` is not given: 256 MiB."""
@@ -74,14 +74,8 @@ def distance_blocks(
     return _blocks(x, y, _block_rows(chunk, y.shape[0]))
 
 
-def _centre(y: Tensor) -> Tensor:
-    """The coordinatewise median of about a thousand rows, all through the sample: a few far outliers do not move it."""
-    some = raised(y[:: max(1, y.shape[0] // 1024)])
-    return some.sort(0).values[some.shape[0] // 2]
-
-
 def _blocks(x: Tensor, y: Tensor, rows: int) -> Iterator[tuple[slice, Tensor]]:
-    centre = _centre(y)
+    centre = median_centre(y)
     y = raised(y) - centre
     square_y = y.square().sum(1)
     for start in range(0, x.shape[0], rows):
@@ -199,7 +193,7 @@ def ball_counts(
     check_finite("radii", radii)
     if bool((radii < 0).any()):
         raise ValueError(f"radii must be at least 0, got {radii.min().item():.3g}")
-    middle = _centre(centres)
+    middle = median_centre(centres)
     # Bounds of the rounding, of which each pair gets the sum: 4 (d + 4) ulp of its squared norms.
     slack = 4 * (x.shape[1] + 4) * torch.finfo(middle.dtype).eps * (1 if closed else -1)
     reach = raised(radii).square() + slack * (raised(centres) - middle).square().sum(1)

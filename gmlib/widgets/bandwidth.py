@@ -14,7 +14,7 @@ from gmlib._checks import check_choice, check_count, check_number
 from gmlib.classical.kde import KERNELS, KernelDensity
 from gmlib.distributions.mixture import GaussianMixture
 from gmlib.widgets.base import STATIC, Widget
-from gmlib.widgets.draws import Draws
+from gmlib.widgets.draws import Draws, check_seed
 
 F64 = torch.float64
 MOST = 200
@@ -131,7 +131,7 @@ class Bandwidth(Widget):
         for name, value in (("truth", truth), ("kernels", kernels)):
             if not isinstance(value, bool):
                 raise TypeError(f"{name} must be True or False, got {value!r}")
-        check_count("seed", seed, low=0)
+        check_seed(seed)
         super().__init__(
             law=law,
             n=n,

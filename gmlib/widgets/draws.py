@@ -9,6 +9,19 @@ from gmlib._checks import check_count
 WORD = 0xFFFFFFFF
 
 
+def check_seed(seed: int) -> None:
+    """Raise unless ``seed`` is an integer from 0 to 2^31 - 1.
+
+    Example:
+        >>> check_seed(-1)
+        Traceback (most recent call last):
+        ValueError: seed must be at least 0, got -1
+    """
+    check_count("seed", seed, low=0)
+    if seed >= 2**31:
+        raise ValueError(f"seed must be below 2**31, got {seed}")
+
+
 class Draws:
     r"""The generator of ``js/random.js``: xoroshiro128+ in 32-bit words, and normal draws by the polar method.
 
@@ -31,9 +44,7 @@ class Draws:
     """
 
     def __init__(self, seed: int = 0) -> None:
-        check_count("seed", seed, low=0)
-        if seed >= 2**31:
-            raise ValueError(f"seed must be below 2**31, got {seed}")
+        check_seed(seed)
         self._state = (WORD, ~seed & WORD, seed, 0)
         self._spare: tuple[float, float] | None = None
 

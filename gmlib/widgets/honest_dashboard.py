@@ -22,7 +22,7 @@ from gmlib.metrics import (
     precision_recall,
 )
 from gmlib.widgets.base import STATIC, Widget
-from gmlib.widgets.draws import Draws
+from gmlib.widgets.draws import Draws, check_seed
 
 F64 = torch.float64
 N = 400
@@ -40,7 +40,7 @@ HONEST: dict[str, Any] = {
     "share": 0.0,
     "dropped": 0,
     "memorise": False,
-    "epsilon": 0.01,
+    "bandwidth": 0.01,
     "noise": "uniform",
 }
 PRESETS: dict[str, dict[str, Any]] = {
@@ -116,11 +116,11 @@ class HonestDashboard(Widget):
     r"""Spoil a model of eight Gaussians and watch which metrics notice.
 
     .. math:: q(x) = (1 - s)\,c(x) + s\,r(x), \qquad
-        c(x) = \frac1{|M|}\sum_{m \in M} \mathcal N(x; m, \tau^2 I)
+        c(x) = \frac1{|M|}\sum_{m \in M} \mathcal N(x; m, \ell^2 I)
 
-    with noise r and as M the modes that are left (:math:`\tau = 0.2`, the truth) or, for a memoriser, the training points
-    of these modes (:math:`\tau = \varepsilon`). Beside each number stands the same number of real points and the spread of
-    it over 16 honest models; what is known exactly is marked. The mixture cannot lose more than
+    with noise r and as M the modes that are left (:math:`\ell = 0.2`, the truth) or, for a memoriser, the training points
+    of these modes (:math:`\ell` is their bandwidth). Beside each number stands the same number of real points and
+    the spread of it over 16 honest models; what is known exactly is marked. The mixture cannot lose more than
 
     .. math:: -\log q(x) \le -\log c(x) - \log(1 - s),
 
@@ -133,7 +133,7 @@ class HonestDashboard(Widget):
         share: share of noise s, from 0 to 0.99.
         dropped: number of modes that never occur, 0 to 7.
         memorise: whether the model is the memoriser.
-        epsilon: the standard deviation :math:`\varepsilon` around its training points, from 0.001 to 1.
+        bandwidth: the standard deviation :math:`\ell` around its training points, from 0.001 to 1.
         noise: ``"uniform"`` on the square from -4 to 4, or ``"gaussian"`` with mean and covariance of the law.
         seed: seed of all points, from 0 to :math:`2^{31} - 1`.
 
@@ -154,13 +154,13 @@ class HonestDashboard(Widget):
     """
 
     _esm = STATIC / "honest_dashboard.js"
-    shown = ("share", "dropped", "memorise", "epsilon", "noise", "seed")
+    shown = ("share", "dropped", "memorise", "bandwidth", "noise", "seed")
 
     presets = traitlets.Dict(PRESETS, help="settings to choose from").tag(sync=True)
     share = traitlets.Float(0.0, min=0.0, max=0.99, help="share of noise").tag(sync=True)
     dropped = traitlets.Int(0, min=0, max=7, help="modes that never occur").tag(sync=True)
     memorise = traitlets.Bool(False, help="whether the model is the memoriser").tag(sync=True)
-    epsilon = traitlets.Float(0.01, min=1e-3, max=1.0, help="its standard deviation").tag(sync=True)
+    bandwidth = traitlets.Float(0.01, min=1e-3, max=1.0, help="the memoriser's bandwidth").tag(sync=True)
     noise = traitlets.Enum(list(NOISES), "uniform", help="kind of noise").tag(sync=True)
 
     def __init__(
@@ -170,12 +170,18 @@ class HonestDashboard(Widget):
         share: float | None = None,
         dropped: int | None = None,
         memorise: bool | None = None,
-        epsilon: float | None = None,
+        bandwidth: float | None = None,
         noise: str | None = None,
         seed: int = 0,
     ) -> None:
         check_choice("preset", preset, tuple(PRESETS))
-        given = {"share": share, "dropped": dropped, "memorise": memorise, "epsilon": epsilon, "noise": noise}
+        given = {
+            "share": share,
+            "dropped": dropped,
+            "memorise": memorise,
+            "bandwidth": bandwidth,
+            "noise": noise,
+        }
         state = {**PRESETS[preset], **{name: value for name, value in given.items() if value is not None}}
         check_number("share", state["share"], low=0.0, high=0.99)
         check_count("dropped", state["dropped"], low=0)
@@ -183,12 +189,10 @@ class HonestDashboard(Widget):
             raise ValueError(f"dropped must be at most 7, got {dropped}")
         if not isinstance(state["memorise"], bool):
             raise TypeError(f"memorise must be a bool, got {type(memorise).__name__}")
-        check_number("epsilon", state["epsilon"], low=1e-3, high=1.0)
+        check_number("bandwidth", state["bandwidth"], low=1e-3, high=1.0)
         check_choice("noise", state["noise"], NOISES)
-        check_count("seed", seed, low=0)
-        if seed >= 2**31:
-            raise ValueError(f"seed must be below 2**31, got {seed}")
-        state.update(share=float(state["share"]), epsilon=float(state["epsilon"]))
+        check_seed(seed)
+        state.update(share=float(state["share"]), bandwidth=float(state["bandwidth"]))
         super().__init__(seed=seed, **state)
 
     def samples(self) -> DashboardSamples:
@@ -205,15 +209,14 @@ class HonestDashboard(Widget):
         if self.memorise:
             stays = torch.isin(drawn.of_train, left)
             source = torch.where(stays, torch.arange(N), _choose(stays.nonzero().squeeze(1), drawn.picks))
-            model = drawn.train[source] + self.epsilon * drawn.errors
+            model = drawn.train[source] + self.bandwidth * drawn.errors
         else:
             stays = torch.isin(drawn.of_fresh, left)
             mode = torch.where(stays, drawn.of_fresh, _choose(left, drawn.picks))
             model = drawn.fresh - centres[drawn.of_fresh] + centres[mode]
         model = torch.where((drawn.switches < self.share)[:, None], drawn.noises[self.noise], model)
-        return DashboardSamples(
-            drawn.train.clone(), drawn.test.clone(), model
-        )  # those drawn are kept for the next call
+        train, test = drawn.train.clone(), drawn.test.clone()  # those drawn are kept for the next call
+        return DashboardSamples(train, test, model)
 
     def core(self) -> GaussianMixture:
         """The model without its noise.
@@ -226,7 +229,7 @@ class HonestDashboard(Widget):
         if not self.memorise:
             return GaussianMixture(_truth().means[self._left()], var=STD**2)
         drawn = _drawn(self.seed)
-        return GaussianMixture(drawn.train[torch.isin(drawn.of_train, self._left())], var=self.epsilon**2)
+        return GaussianMixture(drawn.train[torch.isin(drawn.of_train, self._left())], var=self.bandwidth**2)
 
     def log_prob(self, x: Float[Tensor, "n 2"]) -> Float[Tensor, " n"]:
         """The exact log-density of the spoiled model, in nats.

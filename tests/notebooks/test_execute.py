@@ -37,6 +37,16 @@ def test_a_run_leaves_outputs_and_a_record(book: Path) -> None:
     assert not list(book.rglob("*.part"))
 
 
+def test_lines_printed_one_after_the_other_are_one_output(book: Path) -> None:
+    """Else a pause between two lines is a gap on the page, in one run and not in the next."""
+    code = "import time\nfor i in range(3):\n    print(i, flush=True)\n    time.sleep(0.3)"
+    path = written(book, new_code_cell(code))
+    assert execute.run(path) == ""
+    assert [output.text for output in nbformat.read(execute.places(path)[0], 4).cells[0].outputs] == [
+        "0\n1\n2\n"
+    ]
+
+
 def test_text_may_change_without_a_new_run_and_code_may_not(book: Path) -> None:
     path = written(book, new_markdown_cell("# T"), new_code_cell("1"))
     execute.run(path)

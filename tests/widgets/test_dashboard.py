@@ -18,13 +18,13 @@ from .node import assert_same, evaluate
 
 F64 = torch.float64
 STATES: list[dict[str, Any]] = [
-    {"share": 0.0, "dropped": 0, "memorise": False, "epsilon": 0.01, "noise": "uniform"},
-    {"share": 0.99, "dropped": 0, "memorise": False, "epsilon": 0.01, "noise": "uniform"},
-    {"share": 0.5, "dropped": 3, "memorise": False, "epsilon": 0.01, "noise": "gaussian"},
-    {"share": 0.0, "dropped": 7, "memorise": False, "epsilon": 0.01, "noise": "uniform"},
-    {"share": 0.0, "dropped": 0, "memorise": True, "epsilon": 0.001, "noise": "uniform"},
-    {"share": 0.0, "dropped": 7, "memorise": True, "epsilon": 1.0, "noise": "uniform"},
-    {"share": 0.3, "dropped": 4, "memorise": True, "epsilon": 0.05, "noise": "gaussian"},
+    {"share": 0.0, "dropped": 0, "memorise": False, "bandwidth": 0.01, "noise": "uniform"},
+    {"share": 0.99, "dropped": 0, "memorise": False, "bandwidth": 0.01, "noise": "uniform"},
+    {"share": 0.5, "dropped": 3, "memorise": False, "bandwidth": 0.01, "noise": "gaussian"},
+    {"share": 0.0, "dropped": 7, "memorise": False, "bandwidth": 0.01, "noise": "uniform"},
+    {"share": 0.0, "dropped": 0, "memorise": True, "bandwidth": 0.001, "noise": "uniform"},
+    {"share": 0.0, "dropped": 7, "memorise": True, "bandwidth": 1.0, "noise": "uniform"},
+    {"share": 0.3, "dropped": 4, "memorise": True, "bandwidth": 0.05, "noise": "gaussian"},
 ]
 RUN = """
 const [u, z] = [data.uniforms.values(), data.normals.values()];
@@ -96,7 +96,7 @@ def test_the_browsers_numbers_on_the_same_points(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("noise", ["uniform", "gaussian"])
-@pytest.mark.parametrize("state", [{}, {"dropped": 6}, {"memorise": True, "epsilon": 0.003}])
+@pytest.mark.parametrize("state", [{}, {"dropped": 6}, {"memorise": True, "bandwidth": 0.003}])
 def test_noise_costs_at_most_minus_the_log_of_what_is_left(noise: str, state: dict[str, Any]) -> None:
     for share in (0.01, 0.99):
         spoiled = HonestDashboard(share=share, noise=noise, **state)
@@ -116,7 +116,7 @@ def test_the_density_has_mass_one() -> None:
     # Cell centres for the noise with an edge: the edge lies between cells.
     middle = torch.linspace(-3.98, 3.98, 200, dtype=F64)
     square = torch.cartesian_prod(middle, middle)
-    spoiled = HonestDashboard("memoriser", share=0.4, epsilon=0.2)
+    spoiled = HonestDashboard("memoriser", share=0.4, bandwidth=0.2)
     assert spoiled.log_prob(square).exp().sum() * 0.04**2 == pytest.approx(1.0, abs=1e-6)
     assert spoiled.log_prob(torch.tensor([[4.01, 0.0]], dtype=F64)) < -15
 
@@ -124,7 +124,7 @@ def test_the_density_has_mass_one() -> None:
 @pytest.mark.parametrize("state", STATES)
 def test_the_exact_distance_is_that_of_the_density(state: dict[str, Any]) -> None:
     # Mean and covariance of the density on a grid, whose cells meet at the edge of the noise; narrower bumps it cannot see.
-    state = {**state, "epsilon": max(state["epsilon"], 0.2)}
+    state = {**state, "bandwidth": max(state["bandwidth"], 0.2)}
     spoiled = HonestDashboard(**state)
     side = 0.05 * torch.arange(-130, 130, dtype=F64) + 0.025
     grid = torch.cartesian_prod(side, side)
@@ -148,7 +148,7 @@ def test_a_gaussian_noise_makes_it_a_contaminated_law() -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_memoriser_passes_until_held_out_points_come(seed: int) -> None:
     honest = HonestDashboard(seed=seed).numbers()
-    spoiled = HonestDashboard("memoriser", epsilon=0.001, seed=seed)
+    spoiled = HonestDashboard("memoriser", bandwidth=0.001, seed=seed)
     got, real = spoiled.numbers(), spoiled.real()
     assert got.frechet < 1e-4 < honest.frechet
     assert (
@@ -202,8 +202,8 @@ def test_the_points_follow_the_law() -> None:
 
 
 def test_a_preset_is_a_start() -> None:
-    spoiled = HonestDashboard("memoriser", epsilon=0.1, share=0.5)
-    assert (spoiled.share, spoiled.dropped, spoiled.memorise, spoiled.epsilon) == (0.5, 0, True, 0.1)
+    spoiled = HonestDashboard("memoriser", bandwidth=0.1, share=0.5)
+    assert (spoiled.share, spoiled.dropped, spoiled.memorise, spoiled.bandwidth) == (0.5, 0, True, 0.1)
     assert HonestDashboard("memoriser", memorise=False).numbers() == HonestDashboard().numbers()
 
 

@@ -89,10 +89,10 @@ def run(path: Path) -> str:
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
         store_widget_state=True,
+        coalesce_streams=True,
         record_timing=False,
-        extra_arguments=[
-            "--IPKernelApp.log_level=ERROR"
-        ],  # says at each start that local TCP is not encrypted
+        # At each start the kernel would say that local TCP is not encrypted.
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )
     begin = time.perf_counter()
     try:

@@ -132,14 +132,15 @@ In code, add $\log\pi$ and $\log(1 - \pi)$ to the two log-densities and take the
 
 def _pools(generator: torch.Generator) -> Cases:
     cases: Cases = [
-        {"samples": torch.randint(support, (s,), generator=generator)}
-        for support, s in ((12, 20), (30, 40), (9, 25))
+        {"samples": torch.randint(support, (n,), generator=generator)}
+        for support, n in ((12, 20), (30, 40), (9, 25))
     ]
     uneven = torch.tensor([0.5, 0.2, 0.1, 0.1, 0.05, 0.05])
     return [
         *cases,
         {"samples": torch.multinomial(uneven, 18, replacement=True, generator=generator)},
         {"samples": torch.full((7,), 3)},
+        {"samples": torch.randperm(9, generator=generator)},
     ]
 
 
@@ -162,8 +163,7 @@ needed to be *certain* of a repetition?
 
 A whole pool says more than whether it has a repetition: every *pair* of its draws is equal with probability $1/S$.
 Turn that into an estimate and write `support_size(samples)`, where equal integers stand for equal pictures; a pool
-without an equal pair gives infinity. What
-does it estimate if the $S$ outputs are not equally likely?
+without an equal pair gives infinity. What does it estimate if the $S$ outputs are not equally likely?
 """,
     answer="support_size",
     stub="""

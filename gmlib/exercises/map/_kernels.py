@@ -261,10 +261,10 @@ For $i \ne j$ the points $x_i, x_j$ are independent and $\mathbb E\,\kappa(x_i, 
 $(x_i, x_i)$ instead gives $\kappa(x_i, x_i) = 1$, whatever the law. So the unbiased average runs over the $n(n - 1)$
 pairs with $i \ne j$; all $nm$ mixed pairs are independent and stay. For $p = q$ the three means cancel, and the
 mean is 0 for every $n$ and $m$. With the diagonal left in, each inner average is
-$\frac{n - 1}{n}\,\mathbb E\,k + \frac1n$, so the estimate is too large by $(\tfrac1n + \tfrac1m)(1 - \mathbb E\,k)$
-on average: two samples of one law look different, and the small sample looks worse. A random variable with mean 0
-that is not constantly 0 takes negative values. That is the price of an estimate that one may average, and why the
-book reports it with its standard error and does not take its root.
+$\frac{n - 1}{n}\,\mathbb E\,\kappa + \frac1n$, so the estimate is too large by
+$(\tfrac1n + \tfrac1m)(1 - \mathbb E\,\kappa)$ on average: two samples of one law look different, and the small sample
+looks worse. A random variable with mean 0 that is not constantly 0 takes negative values. That is the price of an
+estimate that one may average, and why the book reports it with its standard error and does not take its root.
 """,
     cases=_samples,
     properties=(

@@ -85,7 +85,7 @@ function spread(values) {
 }
 
 // The spoiled model in the world of a seed: its sample with the kind of each point, its numbers, and what is exact.
-export function spoil(now, { share, dropped, memorise, epsilon, noise }) {
+export function spoil(now, { share, dropped, memorise, bandwidth, noise }) {
   const { train, test, fresh, switches, picks, errors } = now;
   const gone = new Set(ORDER.slice(0, dropped));
   const stays = (label) => !gone.has(label);
@@ -100,12 +100,12 @@ export function spoil(now, { share, dropped, memorise, epsilon, noise }) {
     for (const d of [0, 1]) {
       const at = 2 * i + d;
       if (kinds[i] === "noise") sample[at] = now.noise[noise][at];
-      else if (memorise) sample[at] = train.points[2 * source + d] + epsilon * errors[at];
+      else if (memorise) sample[at] = train.points[2 * source + d] + bandwidth * errors[at];
       else sample[at] = fresh.points[at] + CENTRES[2 * label + d] - CENTRES[2 * fresh.labels[i] + d];
     }
   }
   const centres = (memorise ? known : modes).flatMap((i) => [0, 1].map((d) => (memorise ? train.points : CENTRES)[2 * i + d]));
-  const variance = memorise ? epsilon * epsilon : STD * STD;
+  const variance = memorise ? bandwidth * bandwidth : STD * STD;
   const core = equal(centres, variance);
   const loss = (points) => {
     let [clean, whole] = [0, 0];

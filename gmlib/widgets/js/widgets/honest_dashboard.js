@@ -55,7 +55,7 @@ export default widget("honest-dashboard", "Honest dashboard", (view) => {
   select(view, left, { trait: "noise", label: "kind of noise", options: [["uniform", "uniform on the square"], ["gaussian", "Gaussian, moments of the data"]] });
   slider(view, left, { trait: "dropped", label: "modes dropped", low: 0, high: 7, step: 1, format: (v) => `${v} of 8` });
   check(view, left, { trait: "memorise", label: "memoriser: training points by heart" });
-  const width = slider(view, left, { trait: "epsilon", label: "memoriser's standard deviation ε", low: 1e-3, high: 1, scale: "log", parts: 120, format: (v) => number(v, v < 0.01 ? 4 : 3) });
+  const width = slider(view, left, { trait: "bandwidth", label: "memoriser's bandwidth ℓ", low: 1e-3, high: 1, scale: "log", parts: 120, format: (v) => number(v, v < 0.01 ? 4 : 3) });
   view.bind("memorise", (on) => (width.hidden = !on));
 
   right.append(board.element);
@@ -71,7 +71,7 @@ export default widget("honest-dashboard", "Honest dashboard", (view) => {
   view.draw(() => {
     const seed = view.get("seed");
     if (now.seed !== seed) now = { ...world(random(seed)), seed };
-    const state = Object.fromEntries(["share", "dropped", "memorise", "epsilon", "noise"].map((trait) => [trait, view.get(trait)]));
+    const state = Object.fromEntries(["share", "dropped", "memorise", "bandwidth", "noise"].map((trait) => [trait, view.get(trait)]));
     const names = Object.keys(presets);
     chosen(names.find((name) => same(presets[name], state)) ?? OWN);
     const spoiled = spoil(now, state);
@@ -84,15 +84,15 @@ export default widget("honest-dashboard", "Honest dashboard", (view) => {
       return `${value}, real points ${number(now.real[r.key], r.digits)}${verdicts[i].text ? `, ${verdicts[i].text}` : ""}`;
     });
     view.say(`${percent(state.share)} ${state.noise} noise, ${state.dropped} of 8 modes dropped, ` +
-      `${state.memorise ? `memoriser with standard deviation ${number(state.epsilon, 3)}` : "no memoriser"}. ${described.join("; ")}.`);
+      `${state.memorise ? `memoriser of bandwidth ${number(state.bandwidth, 3)}` : "no memoriser"}. ${described.join("; ")}.`);
   });
 });
 
 const percent = (v) => `${Math.round(100 * v)} %`;
-// The noise is of no matter where there is none, nor is ε where nothing is memorised.
+// The noise is of no matter where there is none, nor is ℓ where nothing is memorised.
 const same = (preset, state) =>
   ["share", "dropped", "memorise"].every((trait) => preset[trait] === state[trait]) &&
-  (!state.share || preset.noise === state.noise) && (!state.memorise || preset.epsilon === state.epsilon);
+  (!state.share || preset.noise === state.noise) && (!state.memorise || preset.bandwidth === state.bandwidth);
 
 // Is the value one that an honest model could have?
 function verdict({ less, said }, value, { mean, std }) {
