@@ -91,8 +91,8 @@ def shown(found: Any) -> str:
     """A value in a few characters, for a sentence.
 
     Example:
-        >>> shown(torch.tensor([0.5, -1.25])), shown(0.1234567), shown("sin")
-        ('[0.5, -1.25]', '0.12346', "'sin'")
+        >>> shown(torch.tensor([0.5, -1.25])), shown(0.1234567), shown(torch.tensor([3, 4])), shown("sin")
+        ('[0.5, -1.25]', '0.12346', '[3, 4]', "'sin'")
     """
     if isinstance(found, Value):
         found = found.data
@@ -109,7 +109,7 @@ def _rows(part: Any) -> str:
     return f"[{', '.join(_rows(p) for p in part)}]" if isinstance(part, list) else _number(part)
 
 
-def _number(number: float) -> str:
+def _number(number: float | int) -> str:
     return f"{number:.5g}" if isinstance(number, float) and math.isfinite(number) else str(number)
 
 

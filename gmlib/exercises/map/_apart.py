@@ -198,7 +198,7 @@ def support_size(samples):
         ),
         Mistake(
             "repetitions-for-pairs",
-            (("(equal.sum() - n) / 2", "n - len(samples.unique())"),),
+            (("(equal.sum() - n) / 2", "torch.tensor(n - len(samples.unique()))"),),
             "Right while no picture comes three times. How many equal pairs are there in a picture that came "
             "three times?",
         ),
