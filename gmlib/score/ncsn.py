@@ -1,0 +1,210 @@
+r"""Noise-conditional score matching: one network for a family of noised laws, each level with the weight it needs.
+
+The noised laws :math:`q_\sigma = p * \mathcal N(0, \sigma^2 I)` fill the empty space between the modes of p, and there the
+weights of the modes, to which the score of p is blind, become visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gmlib._checks import check_event, check_number, check_tensor
+from gmlib.distributions import Gaussian, Law
+from gmlib.score.network import check_sigma
+
+NoiseScore = Callable[[Tensor, Tensor], Tensor]
+"""A noise-conditional score: (x, sigma) with x (batch, *event) and sigma () or (batch,) -> (batch, *event)."""
+
+
+def noised_laws(law: Law, sigmas: Float[Tensor, " levels"]) -> list[Law]:
+    r"""The law of the data at each noise level.
+
+    .. math:: q_\sigma = p * \mathcal N(0, \sigma^2 I), \qquad
+              p = \sum_k \pi_k\, \mathcal N(m_k, C_k) \ \Rightarrow\
+              q_\sigma = \sum_k \pi_k\, \mathcal N(m_k, C_k + \sigma^2 I)
+
+    (:eq:`eq-08-noised` in the book; Song & Ermon 2019, section 4.) The weights and means stay, the variances grow.
+
+    Args:
+        law: the law of the data, of any class that knows its noised versions.
+        sigmas: noise levels, none negative, (levels,).
+
+    Returns:
+        A law for each level, in the order of ``sigmas``.
+
+    Raises:
+        TypeError: ``law`` is no `Law`, or ``sigmas`` no floating tensor.
+        ValueError: ``sigmas`` is not a vector.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.distributions import Gaussian
+        >>> from gmlib.score import noised_laws
+        >>> [q.variance.item() for q in noised_laws(Gaussian(torch.zeros(1), var=4.0), torch.tensor([3.0, 1.0]))]
+        [13.0, 5.0]
+    """
+    _check_law(law)
+    check_tensor("sigmas", sigmas)
+    if sigmas.dim() != 1:
+        raise ValueError(f"sigmas must have shape (levels,), got shape {tuple(sigmas.shape)}")
+    return [law.noised(1.0, sigma) for sigma in sigmas.tolist()]
+
+
+def exact_score(law: Law) -> NoiseScore:
+    r"""The score of the noised law as a noise-conditional score, :math:`(x, \sigma) \mapsto \nabla \log q_\sigma(x)`.
+
+    What a perfect network would return: the oracle beside every learnt score.
+
+    Args:
+        law: the law of the data.
+
+    Returns:
+        A function of points (batch, d) and noise levels () or (batch,), which returns (batch, d).
+
+    Raises:
+        TypeError: ``law`` is no `Law`.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.distributions import Gaussian
+        >>> from gmlib.score import exact_score
+        >>> exact_score(Gaussian(torch.zeros(1), var=3.0))(torch.tensor([[8.0]]), torch.tensor(1.0))
+        tensor([[-2.]])
+    """
+    _check_law(law)
+
+    def score(x: Tensor, sigma: Tensor) -> Tensor:
+        check_sigma(sigma, x)
+        return law.noised(1.0, sigma).score(x)
+
+    return score
+
+
+@dataclass(frozen=True)
+class NCSNLoss:
+    r"""The terms of noise-conditional score matching for each data point.
+
+    Attributes:
+        matching: (batch,), :math:`\tfrac12 \lVert s(\tilde x, \sigma) + \varepsilon/\sigma \rVert^2`, unweighted: up to
+            :math:`d / 2\sigma^2`.
+        total: (batch,), :math:`\sigma^2` times that: about d/2 at the most for a useful score, at every level.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.score import NCSNLoss
+        >>> NCSNLoss(torch.tensor([8.0, 2.0]), torch.tensor([0.5, 0.5])).mean().total.item()
+        0.5
+    """
+
+    matching: Tensor
+    total: Tensor
+
+    def mean(self) -> NCSNLoss:
+        """Return the terms averaged over the batch."""
+        return NCSNLoss(self.matching.mean(), self.total.mean())
+
+
+def ncsn_loss(
+    score: NoiseScore,
+    x: Float[Tensor, "batch *event"],
+    noise: Float[Tensor, "batch *event"],
+    sigma: Float[Tensor, ""] | Float[Tensor, " batch"],
+) -> NCSNLoss:
+    r"""Denoising score matching at many noise levels with the weight :math:`\lambda = \sigma^2`.
+
+    .. math:: L(\theta) = \mathbb E\ \sigma^2\, \tfrac12 \Big\lVert s_\theta(x + \sigma\varepsilon, \sigma)
+              + \frac{\varepsilon}{\sigma} \Big\rVert^2 = \mathbb E\ \tfrac12 \lVert \sigma s_\theta + \varepsilon \rVert^2
+
+    (:eq:`eq-08-ncsn` in the book; Song & Ermon 2019, equations 5 and 6, an average over the levels of a ladder; here
+    ``sigma`` is drawn by the caller, from a ladder or from a continuous law.) Minus :math:`\sigma s_\theta` is the
+    network's guess of the noise. One call of the score, no derivative of it.
+
+    Args:
+        score: a noise-conditional score.
+        x: data, (batch, \*event).
+        noise: standard normal :math:`\varepsilon`, shaped as ``x``.
+        sigma: noise level, positive, () or (batch,).
+
+    Returns:
+        The terms of each data point.
+
+    Raises:
+        TypeError: an argument is no floating tensor.
+        ValueError: the shapes do not fit.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.score import ncsn_loss
+        >>> x, noise = torch.zeros(1, 2), torch.tensor([[3.0, 4.0]])
+        >>> ncsn_loss(lambda x, sigma: torch.zeros_like(x), x, noise, torch.tensor(0.5)).total.item()
+        12.5
+    """
+    check_tensor("x", x)
+    check_tensor("noise", noise)
+    if noise.shape != x.shape:
+        raise ValueError(f"noise must have the shape of x, {tuple(x.shape)}, got {tuple(noise.shape)}")
+    check_sigma(sigma, x)
+    level = sigma.expand(x.shape[:1])
+    wide = level.reshape(-1, *(1,) * (x.dim() - 1))
+    # As the weighted residual, so that no square of 1/sigma is ever formed.
+    residual = wide * score(x + wide * noise, sigma) + noise
+    total = 0.5 * residual.square().flatten(1).sum(1)
+    return NCSNLoss(total / level.square(), total)
+
+
+def ncsn_minimum(
+    law: Law, sigma: float | int, noisy: Float[Tensor, "n d"] | None = None
+) -> Float[Tensor, ""]:
+    r"""The least value that the weighted loss can take at one noise level.
+
+    .. math:: L^*(\sigma) = \tfrac12 \big( d - \sigma^2\, \mathbb E_{q_\sigma} \lVert \nabla \log q_\sigma \rVert^2 \big),
+              \qquad L^*(\sigma) = \tfrac12 \sum_j \frac{v_j}{v_j + \sigma^2} \text{ for a normal law}
+
+    (:math:`v_j`: the eigenvalues of its covariance.) It lies between 0 and d/2 at every level of every law: half the
+    mean squared error of the best guess of the noise. The unweighted minimum is :math:`1/\sigma^2` times this and would
+    leave the large levels without a voice.
+
+    Args:
+        law: the law of the data, without batch dimensions.
+        sigma: noise level, positive.
+        noisy: points of the *noised* law to average over, (n, d), for a law that is not normal: a regular
+            estimate with error :math:`1/\sqrt n`.
+
+    Returns:
+        The minimum, a scalar: exact for a normal law, an average over ``noisy`` for another.
+
+    Raises:
+        TypeError: ``law`` is no `Law`.
+        ValueError: ``sigma`` is not positive, ``noisy`` has the wrong shape, or is missing for a law that is not normal.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.distributions import Gaussian
+        >>> from gmlib.score import ncsn_minimum
+        >>> ncsn_minimum(Gaussian(torch.zeros(2), var=3.0), 1.0).item()  # two coordinates, each 3/4 of a half
+        0.75
+    """
+    _check_law(law)
+    if tuple(law.batch_shape) != ():
+        raise ValueError(f"law must have no batch dimensions, got batch_shape {tuple(law.batch_shape)}")
+    check_number("sigma", sigma, low=0.0, low_open=True)
+    if noisy is None:
+        if not isinstance(law, Gaussian):
+            raise ValueError(f"noisy must be points of the noised law for a {type(law).__name__}, got None")
+        eigenvalues = torch.linalg.eigvalsh(law.covariance)
+        return 0.5 * (eigenvalues / (eigenvalues + sigma**2)).sum()
+    check_event("noisy", noisy, tuple(law.event_shape))
+    if noisy.dim() != 2 or len(noisy) == 0:
+        raise ValueError(f"noisy must have shape (n, d) with n >= 1, got shape {tuple(noisy.shape)}")
+    square = law.noised(1.0, float(sigma)).score(noisy).square().sum(-1)
+    return 0.5 * (noisy.shape[-1] - sigma**2 * square.mean())
+
+
+def _check_law(law: Law) -> None:
+    if not isinstance(law, Law):
+        raise TypeError(f"law must be a gmlib Law, got {type(law).__name__}")
