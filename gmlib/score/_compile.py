@@ -1,0 +1,34 @@
+"""Compilation of a chain's step, where there is a compiler for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def compiled(step: Callable[..., Tensor], wanted: bool, device: torch.device) -> Callable[..., Tensor]:
+    """``step``, compiled when that is ``wanted`` and there is a C++ compiler; warns when there is none.
+
+    On a CUDA device the compiled step is one recorded graph. Such a graph returns the same memory at every call, so the
+    result is copied out of it, and each call is announced.
+    """
+    if not wanted:
+        return step
+    compilers = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
+    if not any(shutil.which(name) for name in compilers if name):
+        warnings.warn("compile=True, but there is no C++ compiler: running eagerly", stacklevel=3)
+        return step
+    if device.type != "cuda":
+        return torch.compile(step)
+    recorded = torch.compile(step, mode="reduce-overhead")
+
+    def call(*arguments: Tensor) -> Tensor:
+        torch.compiler.cudagraph_mark_step_begin()
+        return recorded(*arguments).clone()
+
+    return call

@@ -1,0 +1,306 @@
+r"""Unadjusted Langevin dynamics: samples from a score, and what a finite step does to their law.
+
+.. math:: x \leftarrow x + \tfrac\delta2\,s(x) + \sqrt{\delta\tau}\,\varepsilon, \qquad \varepsilon\sim\mathcal N(0, I)
+
+The book writes the step this way everywhere. Other conventions for the same chain: :math:`\epsilon s + \sqrt{2\epsilon}\,z`
+has :math:`\epsilon = \delta/2`, and :math:`\tfrac{\epsilon^2}2 s + \epsilon z` has :math:`\epsilon^2 = \delta`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gmlib._checks import check_count, check_finite, check_number, check_tensor
+from gmlib.score._compile import compiled
+
+
+def langevin_step(
+    x: Float[Tensor, "batch *event"],
+    score_value: Float[Tensor, "batch *event"],
+    noise: Float[Tensor, "batch *event"],
+    step: float | Float[Tensor, ""],
+    temperature: float = 1.0,
+) -> Float[Tensor, "batch *event"]:
+    r"""One step of the Langevin chain.
+
+    .. math:: x + \tfrac\delta2\,s(x) + \sqrt{\delta\tau}\,\varepsilon
+
+    (:eq:`eq-08-langevin` in the book.) Drift and noise belong together: the noise has the standard deviation
+    :math:`\sqrt\delta` because the drift has the factor :math:`\delta/2`.
+
+    Args:
+        x: points, (batch, \*event).
+        score_value: the score there, :math:`s(x)`, (batch, \*event); one over a length.
+        noise: standard normal noise, (batch, \*event).
+        step: :math:`\delta > 0`, a squared length; a number, or a tensor without dimensions, whose value is not checked.
+        temperature: :math:`\tau \ge 0`; it multiplies the variance of the noise, so that small steps sample
+            :math:`p^{1/\tau}`, and 0 leaves gradient ascent on :math:`\log p`.
+
+    Returns:
+        The next points, (batch, \*event).
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: ``step`` is not positive, ``temperature`` is negative, or the shapes differ.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.score import langevin_step
+        >>> x = torch.tensor([[2.0]])
+        >>> langevin_step(x, -x, torch.ones(1, 1), 0.25).item()  # 2 - 0.25 + 0.5
+        2.25
+    """
+    for name, value in (("x", x), ("score_value", score_value), ("noise", noise)):
+        check_tensor(name, value)
+        if value.shape != x.shape:
+            raise ValueError(f"{name} must have the shape of x, {tuple(x.shape)}, got {tuple(value.shape)}")
+    check_number("temperature", temperature, low=0.0)
+    if isinstance(step, Tensor):
+        if step.dim():
+            raise ValueError(f"step must be a number or a tensor without dimensions, got {tuple(step.shape)}")
+        return _move(x, score_value, noise, step / 2, (step * temperature).sqrt())
+    check_number("step", step, low=0.0, low_open=True)
+    return _move(x, score_value, noise, step / 2, math.sqrt(step * temperature))
+
+
+@torch.no_grad()
+def langevin(
+    score: Callable[[Tensor], Tensor],
+    x: Float[Tensor, "batch *event"],
+    *,
+    step: float,
+    steps: int,
+    temperature: float = 1.0,
+    generator: torch.Generator | None = None,
+    compile: bool = False,
+) -> Float[Tensor, "batch *event"]:
+    r"""Run Langevin chains and return where they end.
+
+    Every chain starts at its own row of ``x`` and makes ``steps`` moves (:eq:`eq-08-langevin` in the book). With a finite
+    step the law they settle in is not the target; see :func:`stationary_variance`. Total time ``step * steps`` must also be
+    long enough for a chain to forget where it started, which between far modes it never is.
+
+    **Cost.** One call of the score and one draw of noise a step; no path is kept, and the host never waits for the device.
+    No gradient flows through the chain.
+
+    Args:
+        score: any callable from (batch, \*event) to the same shape, such as ``law.score``.
+        x: start, (batch, \*event); finite.
+        step: :math:`\delta > 0`, a squared length.
+        steps: number of moves, at least 0.
+        temperature: factor of the noise's variance, at least 0.
+        generator: source of the noise, on the device of ``x``; None is torch's default.
+        compile: compile the step, score included, with ``torch.compile``: worth it for thousands of steps. Without a C++
+            compiler it warns and runs eagerly.
+
+    Returns:
+        The end points, (batch, \*event).
+
+    Raises:
+        TypeError: ``score`` cannot be called, or an argument is of the wrong kind.
+        ValueError: ``step`` is not positive, ``steps`` or ``temperature`` is negative, ``x`` is not finite or has no batch,
+            or the score returns another shape than it is given.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.distributions import Gaussian
+        >>> from gmlib.score import langevin
+        >>> law = Gaussian(torch.tensor([3.0]), var=1.0)
+        >>> x = langevin(law.score, torch.zeros(4000, 1), step=0.1, steps=100,
+        ...              generator=torch.Generator().manual_seed(0))
+        >>> round(x.mean().item(), 1)
+        3.0
+    """
+    _check_chain(score, x, step=step, steps=steps, temperature=temperature)
+    return _run(score, x, step, steps, temperature, generator, compile)
+
+
+@torch.no_grad()
+def langevin_path(
+    score: Callable[[Tensor], Tensor],
+    x: Float[Tensor, "batch *event"],
+    *,
+    step: float,
+    steps: int,
+    every: int = 1,
+    temperature: float = 1.0,
+    generator: torch.Generator | None = None,
+    compile: bool = False,
+) -> Float[Tensor, "kept batch *event"]:
+    r"""Run Langevin chains and keep every ``every``-th point of their paths, the start first.
+
+    The same chain as :func:`langevin`: with the same generator it ends in the same points. It holds
+    ``steps / every + 1`` copies of ``x``.
+
+    Args:
+        score: any callable from (batch, \*event) to the same shape.
+        x: start, (batch, \*event); finite.
+        step: :math:`\delta > 0`, a squared length.
+        steps: number of moves, a multiple of ``every``.
+        every: moves from one kept point to the next, at least 1.
+        temperature: factor of the noise's variance, at least 0.
+        generator: source of the noise, on the device of ``x``; None is torch's default.
+        compile: compile the step, score included.
+
+    Returns:
+        (steps / every + 1, batch, \*event).
+
+    Raises:
+        TypeError: as :func:`langevin`.
+        ValueError: as :func:`langevin`, or ``steps`` is no multiple of ``every``.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.score import langevin_path
+        >>> langevin_path(lambda x: -x, torch.ones(5, 2), step=0.1, steps=20, every=10).shape
+        torch.Size([3, 5, 2])
+    """
+    _check_chain(score, x, step=step, steps=steps, temperature=temperature)
+    check_count("every", every)
+    if steps % every:
+        raise ValueError(f"steps must be a multiple of every = {every}, got {steps}")
+    path = x.new_empty(steps // every + 1, *x.shape)
+    path[0] = x
+    for kept in range(1, len(path)):
+        path[kept] = _run(score, path[kept - 1], step, every, temperature, generator, compile)
+    return path
+
+
+def stationary_variance(step: float, var: float = 1.0, temperature: float = 1.0) -> float:
+    r"""Variance of the law in which a Langevin chain on :math:`\mathcal N(m, v)` settles.
+
+    .. math:: V_\infty = \frac{\tau v}{1 - \delta/(4v)}
+
+    (:eq:`eq-08-stationary` in the book for :math:`v = \tau = 1`.) The step multiplies a deviation by
+    :math:`a = 1 - \delta/(2v)` and adds the variance :math:`\delta\tau`; the fixed point of :math:`V = a^2V + \delta\tau` is
+    the formula. For :math:`\delta \ge 4v`, where :math:`\lvert a\rvert \ge 1`, the chain has no stationary law and its
+    variance grows without bound.
+
+    Args:
+        step: :math:`\delta > 0`, in the units of ``var``.
+        var: :math:`v > 0`, the target's variance.
+        temperature: :math:`\tau \ge 0`.
+
+    Returns:
+        The variance; infinite for :math:`\delta \ge 4v`.
+
+    Raises:
+        TypeError: an argument is not a number.
+        ValueError: an argument is out of range.
+
+    Example:
+        >>> from gmlib.score import stationary_variance
+        >>> round(stationary_variance(0.25), 4), round(stationary_variance(1.0), 4), stationary_variance(5.0)
+        (1.0667, 1.3333, inf)
+    """
+    check_number("step", step, low=0.0, low_open=True)
+    check_number("var", var, low=0.0, low_open=True)
+    check_number("temperature", temperature, low=0.0)
+    if step >= 4 * var:
+        return math.inf
+    return temperature * var / (1 - step / (4 * var))
+
+
+def chain_moments(
+    step: float,
+    steps: int,
+    *,
+    start_mean: float = 0.0,
+    start_var: float = 0.0,
+    var: float = 1.0,
+    temperature: float = 1.0,
+) -> tuple[float, float]:
+    r"""Mean and variance after k Langevin steps on :math:`\mathcal N(0, v)`, exactly.
+
+    .. math:: m_k = a^k m_0, \qquad V_k = a^{2k} V_0 + \delta\tau\sum_{j<k} a^{2j}, \qquad a = 1 - \frac{\delta}{2v}
+
+    A normal start stays normal, so these two numbers are the whole law. The mean is forgotten like :math:`a^k`, whatever
+    the temperature.
+
+    Args:
+        step: :math:`\delta > 0`, in the units of ``var``.
+        steps: k, at least 0.
+        start_mean: :math:`m_0`.
+        start_var: :math:`V_0 \ge 0`; 0 starts all chains in one point.
+        var: :math:`v > 0`, the target's variance.
+        temperature: :math:`\tau \ge 0`.
+
+    Returns:
+        The pair :math:`(m_k, V_k)`; infinite where it leaves the range of floats.
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: an argument is out of range.
+
+    Example:
+        >>> from gmlib.score import chain_moments
+        >>> chain_moments(1.0, 2, start_mean=4.0)  # a = 1/2
+        (1.0, 1.25)
+    """
+    check_number("step", step, low=0.0, low_open=True)
+    check_count("steps", steps, low=0)
+    check_number("start_mean", start_mean)
+    check_number("start_var", start_var, low=0.0)
+    check_number("var", var, low=0.0, low_open=True)
+    check_number("temperature", temperature, low=0.0)
+    mean, variance = float(start_mean), float(start_var)
+    factor = 1 - step / (2 * var)
+    for _ in range(steps):
+        mean *= factor
+        variance = factor * factor * variance + step * temperature
+    return mean, variance
+
+
+def _check_chain(score: object, x: Tensor, *, step: float, steps: int, temperature: float) -> None:
+    if not callable(score):
+        raise TypeError(f"score must be callable, got {type(score).__name__}")
+    check_tensor("x", x)
+    if x.dim() == 0:
+        raise ValueError("x must have shape (batch, *event), got a tensor without dimensions")
+    check_finite("x", x)
+    check_number("step", step, low=0.0, low_open=True)
+    check_count("steps", steps, low=0)
+    check_number("temperature", temperature, low=0.0)
+
+
+def _check_value(value: Tensor, x: Tensor) -> None:
+    if value.shape != x.shape:
+        raise ValueError(
+            f"score must return the shape it is given, {tuple(x.shape)}, got {tuple(value.shape)}"
+        )
+
+
+def _move(x: Tensor, value: Tensor, noise: Tensor, drift: float | Tensor, spread: float | Tensor) -> Tensor:
+    if isinstance(drift, Tensor) or isinstance(spread, Tensor):
+        return x + drift * value + spread * noise
+    return torch.add(x, value, alpha=drift).add(noise, alpha=spread)
+
+
+def _run(
+    score: Callable[[Tensor], Tensor],
+    x: Tensor,
+    step: float,
+    steps: int,
+    temperature: float,
+    generator: torch.Generator | None,
+    compile: bool,
+) -> Tensor:
+    def move(x: Tensor, noise: Tensor, drift: float | Tensor, spread: float | Tensor) -> Tensor:
+        value = score(x)
+        _check_value(value, x)
+        return _move(x, value, noise, drift, spread)
+
+    drift, spread = step / 2, math.sqrt(step * temperature)
+    if compile:  # as tensors, so that another step size needs no other graph
+        drift, spread = x.new_tensor(drift), x.new_tensor(spread)
+    advance = compiled(move, compile, x.device)
+    x = x.detach().clone(memory_format=torch.contiguous_format)
+    noise = torch.empty_like(x)
+    for _ in range(steps):
+        x = advance(x, noise.normal_(generator=generator), drift, spread)
+    return x
