@@ -11,8 +11,8 @@ PRECISION, DATA_VAR = 0.8, 2.0
 
 
 def _scientific(value: float) -> str:
-    """A number in powers of ten, for use between dollars."""
-    digits, power = f"{value:.2e}".split("e")
+    """A number with its sign, in powers of ten, for use between dollars."""
+    digits, power = f"{value:+.2e}".split("e")
     return f"{digits} \\times 10^{{{int(power)}}}"
 
 
