@@ -40,8 +40,8 @@ def annealed_langevin(
 
     with ``steps`` moves a level (:eq:`eq-08-annealed` in the book; Song & Ermon 2019, algorithm 1). At data of variance v,
     level i is stable for :math:`\delta_i < 4(v + \sigma_i^2)`; for data that are points that is
-    :math:`\delta < 4\sigma_L^2` at all of them. The chains end near the law of the lowest noise level, as near as the number
-    of steps allows; ``denoise`` takes that noise off again.
+    :math:`\delta < 4\sigma_L^2` at all of them. The chains end near the law of the lowest noise level, as near as the
+    number of steps allows; ``denoise`` takes that noise off again.
 
     **Cost.** One call of the score a move, L times ``steps`` in all, one more to denoise; no path is kept, and the host
     never waits for the device. No gradient flows through the chain.

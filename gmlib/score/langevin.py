@@ -177,9 +177,9 @@ def stationary_variance(step: float, var: float = 1.0, temperature: float = 1.0)
     .. math:: V_\infty = \frac{\tau v}{1 - \delta/(4v)}
 
     (:eq:`eq-08-stationary` in the book for :math:`v = \tau = 1`.) The step multiplies a deviation by
-    :math:`a = 1 - \delta/(2v)` and adds the variance :math:`\delta\tau`; the fixed point of :math:`V = a^2V + \delta\tau` is
-    the formula. For :math:`\delta \ge 4v`, where :math:`\lvert a\rvert \ge 1`, the chain has no stationary law and its
-    variance grows without bound.
+    :math:`a = 1 - \delta/(2v)` and adds the variance :math:`\delta\tau`; the formula is the fixed point of
+    :math:`V = a^2V + \delta\tau`. For :math:`\delta \ge 4v`, where :math:`\lvert a\rvert \ge 1`, the chain has no stationary
+    law and its variance grows without bound.
 
     Args:
         step: :math:`\delta > 0`, in the units of ``var``.
