@@ -8,6 +8,14 @@ from gmlib.score.denoising import (
     denoising_minimum,
     denoising_score_matching,
 )
+from gmlib.score.errors import (
+    DensityErrors,
+    LowDensityError,
+    NoiseLevelErrors,
+    errors_by_density,
+    errors_by_noise_level,
+    low_density_error,
+)
 from gmlib.score.fields import Curl, curl, energy_score
 from gmlib.score.fisher import fisher_divergence, gaussian_fisher_divergence, sliced_fisher_divergence
 from gmlib.score.implicit import ImplicitLoss, implicit_score_matching
@@ -19,13 +27,18 @@ from gmlib.score.ratio_matching import RatioLoss, ratio_matching
 from gmlib.score.sgld import decreasing_step, sgld, sgld_variance
 from gmlib.score.sliced import SlicedLoss, projections, sliced_score_matching
 from gmlib.score.tweedie import sure, tweedie_covariance, tweedie_mean
+from gmlib.score.zeros import FieldZeros, field_zeros
 
 __all__ = [
     "Curl",
     "DenoisingLoss",
+    "DensityErrors",
+    "FieldZeros",
     "HeatFlow",
     "ImplicitLoss",
+    "LowDensityError",
     "NCSNLoss",
+    "NoiseLevelErrors",
     "RatioLoss",
     "ScoreNetwork",
     "SlicedLoss",
@@ -38,7 +51,10 @@ __all__ = [
     "denoising_score_matching",
     "ema_weights",
     "energy_score",
+    "errors_by_density",
+    "errors_by_noise_level",
     "exact_score",
+    "field_zeros",
     "fisher_divergence",
     "gaussian_fisher_divergence",
     "geometric_ladder",
@@ -50,6 +66,7 @@ __all__ = [
     "langevin_step",
     "largest_distance",
     "level_overlap",
+    "low_density_error",
     "mlp_score",
     "ncsn_loss",
     "ncsn_minimum",

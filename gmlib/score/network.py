@@ -206,8 +206,10 @@ def mlp_score(
         (torch.Size([5, 2]), 4546)
     """
     check_count("d", d)
-    if isinstance(mean, Tensor):
-        check_event("mean", mean, (d,))
-        if mean.dim() != 1:
-            raise ValueError(f"mean must have shape ({d},), got shape {tuple(mean.shape)}")
+    if not isinstance(mean, Tensor):
+        check_number("mean", mean)
+        mean = torch.full((d,), float(mean))
+    check_event("mean", mean, (d,))
+    if mean.dim() != 1:
+        raise ValueError(f"mean must have shape ({d},), got shape {tuple(mean.shape)}")
     return ScoreNetwork(Concatenated(d, hidden), mean, var)
