@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from gmbook.errata import Form, Outcome
+from gmlib.distributions import Gaussian
+from gmlib.score import chain_moments, denoising_minimum, stationary_variance
 
 F64 = torch.float64
 
@@ -94,7 +96,7 @@ def missing_constant(form: Form) -> Outcome:
     sigma, slopes = 0.5, (0.4, 0.8, 1.2)
     x, noisy, weights = _noised_pairs(sigma)
     marginal, conditional = -noisy / (1 + sigma**2), -(noisy - x) / sigma**2
-    constant = 0.5 * (weights * (marginal**2 - conditional**2)).sum().item()
+    constant = -denoising_minimum(Gaussian(torch.zeros(1, dtype=F64), var=1.0), sigma).item()
     apart = [0.5 * (weights * (-a * noisy - marginal) ** 2).sum().item() for a in slopes]
     right = [0.5 * (weights * (-a * noisy - conditional) ** 2).sum().item() for a in slopes]
     if form == "right":
@@ -138,18 +140,11 @@ def reduced_sign(form: Form) -> Outcome:
     return Outcome(abs(upper - lower) < 1e-12, says)
 
 
-def _langevin(var: float, step: float, steps: int, target: float = 1.0) -> float:
-    """The variance of x + (step/2) s + sqrt(step) noise after some steps with the score of N(0, target)."""
-    for _ in range(steps):
-        var = (1 - step / (2 * target)) ** 2 * var + step
-    return var
-
-
 def step_size(form: Form) -> Outcome:
     """One number for the step size gives one chain, in (24.18) and in (24.43)."""
     eps = 0.5
-    before = _langevin(1.0, eps**2, 2000)
-    after = _langevin(1.0, eps if form == "printed" else eps**2, 2000)
+    before = stationary_variance(eps**2)
+    after = stationary_variance(eps if form == "printed" else eps**2)
     says = f"with $\\epsilon = 0.5$ on $\\mathcal N(0, 1)$, (24.18) ends with variance {before:.3f} and (24.43) {after:.3f}"
     return Outcome(abs(before - after) < 1e-9, says)
 
@@ -161,7 +156,7 @@ def total_time(form: Form) -> Outcome:
     means = []
     for eps in (0.1, 0.05, 0.02):
         steps = round(eps**-power)
-        means.append(5 * (1 - eps**2 / 2) ** steps)
+        means.append(chain_moments(eps**2, steps, start_mean=5.0)[0])
     numbers = ", ".join(f"{mean:.3f}" for mean in means)
     says = f"with $K = {name}$ and $\\epsilon = 0.1, 0.05, 0.02$ the mean of $x^K$ is {numbers}, and 0 is due"
     return Outcome(means[-1] < 1e-3, says)
@@ -222,7 +217,7 @@ def ladder_order(form: Form) -> Outcome:
     var = 64 / 3
     for sigma in sigmas:
         step = 0.05 * sigma**2 / sigmas[-1] ** 2
-        var = _langevin(var, step, 200, target=1 + sigma**2)
+        var = chain_moments(step, 200, start_var=var, var=1 + sigma**2)[1]
     way = f"from $\\sigma = {sigmas[0]:g}$ to ${sigmas[-1]:g}$"
     says = (
         f"ten levels {way}, 200 steps each, $\\epsilon = 0.05$: "

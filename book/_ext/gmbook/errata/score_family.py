@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import torch
 
 from gmbook.errata import Form, Outcome
+from gmlib.distributions import Gaussian
+from gmlib.score import heat_flow
 
 # The model exp(-PRECISION x^2 / 2) / Z on data from N(0, DATA_VAR).
 PRECISION, DATA_VAR = 0.8, 2.0
@@ -66,14 +68,12 @@ def contrast_sign(form: Form) -> Outcome:
 
 def de_bruijn_factor(form: Form) -> Outcome:
     """The derivative of the KL divergence from N(0, 1) to N(0, 3), both noised with variance t, at t = 1/2."""
-
-    def kl(t: float) -> float:
-        ratio = (1 + t) / (3 + t)
-        return 0.5 * (ratio - 1 - math.log(ratio))
-
-    t, h = 0.5, 1e-5
-    slope = (kl(t + h) - kl(t - h)) / (2 * h)
-    fisher = 0.5 * (1 + t) * (1 / (3 + t) - 1 / (1 + t)) ** 2
+    t, h = 0.5, 1e-4
+    zero = torch.zeros(1, dtype=torch.float64)
+    times = torch.tensor([t - h, t, t + h], dtype=torch.float64)
+    flow = heat_flow(Gaussian(zero, var=1.0), Gaussian(zero, var=3.0), times)
+    slope = (flow.kl[2] - flow.kl[0]).item() / (2 * h)
+    fisher = flow.fisher[1].item()
     claimed = -fisher / 2 if form == "printed" else -fisher
     laws = "for $\\mathcal N(0, 1 + t)$ against $\\mathcal N(0, 3 + t)$"
     says = f"{laws} at $t = 0.5$ the derivative is ${slope:.4f}$, and the claim ${claimed:.4f}$"
