@@ -15,7 +15,7 @@ def states(d: int, low: float = 0.0) -> Tensor:
     return torch.tensor(list(itertools.product((low, 1.0), repeat=d)), dtype=F64)
 
 
-def boltzmann(theta: Tensor, d: int):  # noqa: ANN201
+def boltzmann(theta: Tensor, d: int):
     """The energy of a Boltzmann machine with d(d-1)/2 couplings and d biases."""
     rows, columns = torch.triu_indices(d, d, 1)
     pairs = len(rows)
@@ -26,7 +26,7 @@ def boltzmann(theta: Tensor, d: int):  # noqa: ANN201
     return energy
 
 
-def table(energy, x: Tensor) -> Tensor:  # noqa: ANN001
+def table(energy, x: Tensor) -> Tensor:
     return (-energy(x)).softmax(0)
 
 

@@ -1,0 +1,255 @@
+r"""Data on a thin sheet: what a score says about the number of dimensions that the data have.
+
+Noise of level :math:`\sigma` takes the data off a k-dimensional sheet in all the d - k directions across it. Back to the
+sheet it is a distance of about :math:`\sigma\sqrt{d-k}`, and the score, that distance over :math:`\sigma^2`, grows without
+bound as the noise goes: for data on a sheet there is no score at :math:`\sigma = 0`. How fast it grows counts the
+directions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gmlib._checks import check_count, check_number, check_tensor
+from gmlib.score._products import (
+    Field,
+    Level,
+    Score,
+    check_callable,
+    check_points,
+    check_same,
+    evaluate,
+    read_level,
+    total,
+)
+
+
+def sheet_score_norm(d: int, k: int, sigma: float, *, var: float = 1.0) -> float:
+    r"""The mean squared score, in units of the noise, for a flat sheet with normal data on it.
+
+    .. math:: \sigma^2\,\mathbb E\lVert s(\tilde x)\rVert^2 = d - k + \frac{k\,\sigma^2}{v + \sigma^2},
+              \qquad \tilde x = x + \sigma\varepsilon, \quad x \sim \mathcal N\big(0, \operatorname{diag}(v 1_k, 0)\big)
+
+    (:eq:`eq-08b-sheet` in the book.) It falls to the number of directions *across* the sheet.
+
+    Args:
+        d: dimension of the space.
+        k: dimension of the sheet, from 0 to d.
+        sigma: noise level, positive.
+        var: v, the variance of the data along the sheet, positive.
+
+    Returns:
+        A number without unit, between d - k and d.
+
+    Raises:
+        ValueError: ``k`` exceeds ``d``, or a number is out of range.
+
+    Example:
+        >>> from gmlib.score import sheet_score_norm
+        >>> round(sheet_score_norm(10, 2, 0.1), 4)
+        8.0198
+    """
+    return d - sheet_denoiser_trace(d, k, sigma, var=var)
+
+
+def sheet_denoiser_trace(d: int, k: int, sigma: float, *, var: float = 1.0) -> float:
+    r"""The trace of the denoiser's Jacobian for a flat sheet with normal data on it: k, less what the noise hides.
+
+    .. math:: \operatorname{tr}\frac{\partial}{\partial\tilde x}\,\mathbb E[x \mid \tilde x]
+              = d + \sigma^2\operatorname{tr}\nabla s(\tilde x) = \frac{k\,v}{v + \sigma^2}
+
+    (:eq:`eq-08b-sheet` in the book.) Along the sheet the denoiser keeps the point, across it the Jacobian is 0.
+
+    Args:
+        d: dimension of the space.
+        k: dimension of the sheet, from 0 to d.
+        sigma: noise level, positive.
+        var: v, the variance of the data along the sheet, positive.
+
+    Returns:
+        A number without unit, between 0 and k.
+
+    Raises:
+        ValueError: ``k`` exceeds ``d``, or a number is out of range.
+
+    Example:
+        >>> from gmlib.score import sheet_denoiser_trace
+        >>> round(sheet_denoiser_trace(10, 2, 0.1), 4)
+        1.9802
+    """
+    check_count("d", d)
+    check_count("k", k, low=0)
+    if k > d:
+        raise ValueError(f"k must be at most d = {d}, got {k}")
+    check_number("sigma", sigma, low=0.0, low_open=True)
+    check_number("var", var, low=0.0, low_open=True)
+    return k * var / (var + sigma**2)
+
+
+def dimension_from_norm(
+    score: Score, noisy: Float[Tensor, "batch *event"], sigma: Level
+) -> Float[Tensor, " batch"]:
+    r"""The dimension of the data from the length of the score; its mean over noisy points is the estimate.
+
+    .. math:: \hat k = d - \sigma^2\,\mathbb E\lVert s(\tilde x)\rVert^2
+
+    (:eq:`eq-08b-sheet` in the book.) For the exact score of the noised law it has the mean of `dimension_from_trace`,
+    since :math:`\mathbb E\lVert s\rVert^2 = -\mathbb E\operatorname{tr}\nabla s`. A single point's value scatters with
+    standard deviation about :math:`\sqrt{2(d-k)}` and may be negative. :math:`\sigma` must be small beside the extent
+    of the sheet and the radius of its bends.
+
+    Args:
+        score: the score at this noise level, (batch, \*event) -> (batch, \*event).
+        noisy: points of the noised law, (batch, \*event).
+        sigma: noise level, positive, a number, () or (batch,).
+
+    Returns:
+        One value for each point, (batch,).
+
+    Raises:
+        TypeError: ``noisy`` is no floating tensor.
+        ValueError: the shapes do not fit, or ``sigma`` is not positive.
+
+    Cost: one call of the score.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.score import dimension_from_norm
+        >>> noisy = torch.tensor([[5.0, 0.5]])  # a line: the first coordinate is free, the second is noise
+        >>> dimension_from_norm(lambda x: x * torch.tensor([0.0, -4.0]), noisy, 0.5)
+        tensor([1.])
+    """
+    check_callable("score", score)
+    check_points("noisy", noisy)
+    level = read_level("sigma", sigma, noisy)
+    return noisy[0].numel() - total((level * evaluate(score, noisy)).square())
+
+
+def dimension_from_trace(
+    score: Score,
+    noisy: Float[Tensor, "batch *event"],
+    sigma: Level,
+    *,
+    projections: Float[Tensor, "batch *event"] | None = None,
+    chunk: int = 1,
+) -> Float[Tensor, " batch"]:
+    r"""The dimension of the data near each noisy point, from the trace of the denoiser's Jacobian.
+
+    .. math:: \hat k(\tilde x) = d + \sigma^2\operatorname{tr}\nabla s(\tilde x)
+              = \operatorname{tr}\frac{\partial}{\partial\tilde x}\big[\tilde x + \sigma^2 s(\tilde x)\big]
+              = \frac{1}{\sigma^2}\operatorname{tr}\operatorname{Cov}(x \mid \tilde x)
+
+    (:eq:`eq-08b-sheet` in the book; the last form for the exact score only.) Unlike the norm it scatters little from
+    point to point, and says what the dimension is *there*.
+
+    Args:
+        score: the score at this noise level, (batch, \*event) -> (batch, \*event).
+        noisy: points of the noised law, (batch, \*event).
+        sigma: noise level, positive, a number, () or (batch,).
+        projections: directions v with :math:`\mathbb E vv^\top = I`, shaped as ``noisy``, for the estimate
+            :math:`d + \sigma^2 v^\top\nabla s\,v`; None: the exact trace.
+        chunk: how many products go through the score at once for the exact trace, vectorised; 1 works with every
+            callable.
+
+    Returns:
+        One value for each point, (batch,).
+
+    Raises:
+        TypeError: an argument is no floating tensor.
+        ValueError: the shapes do not fit, or ``sigma`` is not positive.
+
+    Cost: d vector-Jacobian products for the exact trace, one product with projections, whatever d.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.score import dimension_from_trace
+        >>> noisy = torch.tensor([[5.0, 0.5]])
+        >>> dimension_from_trace(lambda x: x * torch.tensor([0.0, -4.0]), noisy, 0.5)
+        tensor([1.])
+    """
+    check_callable("score", score)
+    check_points("noisy", noisy)
+    check_count("chunk", chunk)
+    level = read_level("sigma", sigma, noisy)
+    if isinstance(level, Tensor):
+        level = level.flatten()  # (1,) or (batch,)
+    if projections is None:
+        trace = Field(score, noisy).trace(chunk)
+    else:
+        check_same("projections", projections, "noisy", noisy)
+        trace = Field(score, noisy).quadratic(projections)
+    return noisy[0].numel() + level**2 * trace
+
+
+@dataclass(frozen=True)
+class LocalDimension:
+    r"""The directions in which the data near a point vary.
+
+    Attributes:
+        singular_values: (batch, d), of the scores around the point in units of the noise, descending: near 1 across
+            the sheet, near 0 along it.
+        dimension: (batch,), how many are below ½.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.score import LocalDimension
+        >>> LocalDimension(torch.tensor([[1.0, 0.1]]), torch.tensor([1])).dimension.item()
+        1
+    """
+
+    singular_values: Tensor
+    dimension: Tensor
+
+
+def local_dimension(
+    score: Score, x: Float[Tensor, "batch *event"], noise: Float[Tensor, "n batch *event"], sigma: float
+) -> LocalDimension:
+    r"""The dimension of the data at given points: scores around a point on the sheet span the directions across it.
+
+    .. math:: S_{ji} = \frac{\sigma}{\sqrt n}\,s_i(x + \sigma\varepsilon^{(j)}), \qquad
+              \hat k(x) = \#\{i : \text{singular value}_i(S) < \tfrac12\}
+
+    (:eq:`eq-08b-sheet` in the book; Stanczuk et al. 2024, who look for the largest gap instead of taking a fixed
+    threshold. Counted in units of the noise the values are near 1 and 0, and k = 0 and k = d need no gap.)
+
+    Args:
+        score: the score at this noise level, (batch, \*event) -> (batch, \*event).
+        x: points of the data, without noise, (batch, \*event).
+        noise: n standard normal draws for each point, (n, batch, \*event). With :math:`n \ge 16 d` the values across
+            the sheet stay above about ¾; n may not be below d.
+        sigma: noise level, positive: small beside the radius of the sheet's bends, large beside its own thickness.
+
+    Returns:
+        The singular values and the count, for each point.
+
+    Raises:
+        TypeError: an argument is no floating tensor.
+        ValueError: the shapes do not fit, there are fewer draws than dimensions, or ``sigma`` is not positive.
+
+    Cost: one call of the score on n * batch points and the singular values of an (n, d) matrix for each point.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.score import local_dimension
+        >>> noise = torch.tensor([[[1.0, 1.0]], [[-1.0, 1.0]], [[1.0, -1.0]], [[-1.0, -1.0]]])
+        >>> local_dimension(lambda x: x * torch.tensor([0.0, -4.0]), torch.zeros(1, 2), noise, 0.5).dimension
+        tensor([1])
+    """
+    check_callable("score", score)
+    check_points("x", x)
+    check_tensor("noise", noise)
+    if noise.dim() < 2 or noise.shape[1:] != x.shape:
+        raise ValueError(f"noise must have shape (n, *{tuple(x.shape)}), got shape {tuple(noise.shape)}")
+    d = x[0].numel()
+    if noise.shape[0] < d:
+        raise ValueError(f"noise must hold at least as many draws as dimensions, {d}, got {noise.shape[0]}")
+    check_number("sigma", sigma, low=0.0, low_open=True)
+    noisy = (x + sigma * noise).flatten(0, 1)
+    with torch.no_grad():
+        scores = evaluate(score, noisy).reshape(noise.shape[0], x.shape[0], d).transpose(0, 1)
+        values = torch.linalg.svdvals(scores * (sigma / noise.shape[0] ** 0.5))
+    return LocalDimension(values, (values < 0.5).sum(1))
