@@ -32,13 +32,14 @@ SLOPE = Exercise(
     difficulty=1,
     minutes=20,
     statement=r"""
-A clean point $x$ is blurred, $\tilde x = x + \sigma\varepsilon$. Compute $\nabla_{\tilde x}\log q(\tilde x \mid x)$ and write
-it in terms of $\varepsilon$ alone. This is the target on which {eq}`eq-08-denoising` regresses the model's score at
-$\tilde x$. Show that the best model is $\mathbb E\big[\nabla_{\tilde x}\log q(\tilde x \mid x) \mid \tilde x\big]$, and that this
-is $\nabla\log q_\sigma(\tilde x)$.
+A clean point $x$ is blurred, $\tilde x = x + \sigma\varepsilon$. Compute $\nabla_{\tilde x}\log q(\tilde x \mid x)$
+and write it in terms of $\varepsilon$ alone. This is the target on which {eq}`eq-08-denoising` regresses the model's
+score at $\tilde x$. Show that the best model is
+$\mathbb E\big[\nabla_{\tilde x}\log q(\tilde x \mid x) \mid \tilde x\big]$, and that this is
+$\nabla\log q_\sigma(\tilde x)$.
 
-On the line, let the model be $s(\tilde x) = a\tilde x$. Write `denoising_slope(x, noise, sigma)`: the $a$ that minimises the
-denoising loss on the draws given. What does it tend to for data from $\mathcal N(0, 1)$?
+On the line, let the model be $s(\tilde x) = a\tilde x$. Write `denoising_slope(x, noise, sigma)`: the $a$ that
+minimises the denoising loss on the draws given. What does it tend to for data from $\mathcal N(0, 1)$?
 """,
     answer="denoising_slope",
     stub="""
@@ -89,12 +90,14 @@ def denoising_slope(x, noise, sigma):
         ),
     ),
     hints=(
-        r"$\log q(\tilde x \mid x) = -\lVert\tilde x - x\rVert^2/2\sigma^2 + \text{const}$. The gradient is taken in $\tilde x$.",
-        r"A least-squares fit through the origin of $y$ on $u$ has the slope $\sum uy / \sum u^2$. What are $u$ and $y$?",
+        r"$\log q(\tilde x \mid x) = -\lVert\tilde x - x\rVert^2/2\sigma^2 + "
+        r"\text{const}$. The gradient is taken in $\tilde x$.",
+        r"A least-squares fit through the origin of $y$ on $u$ has the slope $\sum uy / \sum u^2$. What are $u$ "
+        r"and $y$?",
     ),
     solution=r"""
-The gradient is $-(\tilde x - x)/\sigma^2 = -\varepsilon/\sigma$: from the noisy point back to the clean one, divided by
-$\sigma^2$. The minimiser of a mean square is the conditional mean of the target. And since
+The gradient is $-(\tilde x - x)/\sigma^2 = -\varepsilon/\sigma$: from the noisy point back to the clean one, divided
+by $\sigma^2$. The minimiser of a mean square is the conditional mean of the target. And since
 $q_\sigma(\tilde x) = \int p(x)\,q(\tilde x \mid x)\,dx$,
 
 $$
@@ -136,15 +139,16 @@ FLOOR = Exercise(
 Show that for every field $s$
 
 $$
-\mathbb E\,\tfrac12\big\lVert s(\tilde x) - \nabla_{\tilde x}\log q(\tilde x \mid x)\big\rVert^2 = D_F(q_\sigma \,\|\, s) + C,
+\mathbb E\,\tfrac12\big\lVert s(\tilde x) - \nabla_{\tilde x}\log q(\tilde x \mid x)\big\rVert^2
+    = D_F(q_\sigma \,\|\, s) + C,
 $$
 
-and find $C$, which does not depend on $s$, in terms of $d$, $\sigma$ and $\mathbb E\lVert\nabla\log q_\sigma\rVert^2$. So the loss
-of a perfect model is $C$, and not 0.
+and find $C$, which does not depend on $s$, in terms of $d$, $\sigma$ and
+$\mathbb E\lVert\nabla\log q_\sigma\rVert^2$. So the loss of a perfect model is $C$, and not 0.
 
 Write `denoising_floor(var, sigma)`: $C$ for data from $\mathcal N(m, V)$ with the diagonal covariance
-$V = \mathrm{diag}(v_1, \dots, v_d)$. What happens to it as $\sigma \to 0$, and what does that do to the gradient of the
-loss?
+$V = \mathrm{diag}(v_1, \dots, v_d)$. What happens to it as $\sigma \to 0$, and what does that do to the gradient of
+the loss?
 """,
     answer="denoising_floor",
     stub="""
@@ -194,26 +198,27 @@ def denoising_floor(var, sigma):
         ),
     ),
     hints=(
-        r"A mean square around the conditional mean: $\mathbb E\lVert s - y\rVert^2 = \mathbb E\lVert s - \mathbb E[y \mid \tilde x]\rVert^2 + "
-        r"\mathbb E\lVert y - \mathbb E[y \mid \tilde x]\rVert^2$.",
-        r"The last term is $\mathbb E\lVert y\rVert^2 - \mathbb E\lVert\mathbb E[y \mid \tilde x]\rVert^2$. You know $y$ and its conditional "
-        r"mean.",
+        r"A mean square around the conditional mean: $\mathbb E\lVert s - y\rVert^2 = \mathbb E\lVert s - \mathbb "
+        r"E[y \mid \tilde x]\rVert^2 + \mathbb E\lVert y - \mathbb E[y \mid \tilde x]\rVert^2$.",
+        r"The last term is $\mathbb E\lVert y\rVert^2 - \mathbb E\lVert\mathbb E[y \mid \tilde "
+        r"x]\rVert^2$. You know $y$ and its conditional mean.",
     ),
     solution=r"""
-Write $y = -\varepsilon/\sigma$ for the target. Its conditional mean given $\tilde x$ is $\nabla\log q_\sigma(\tilde x)$, and $s(\tilde x)$
-is a function of $\tilde x$ alone, so the mixed term of
-$\lVert (s - \mathbb E[y \mid \tilde x]) + (\mathbb E[y \mid \tilde x] - y)\rVert^2$ has mean 0. The first square gives $D_F$. The second gives
-the constant
+Write $y = -\varepsilon/\sigma$ for the target. Its conditional mean given $\tilde x$ is
+$\nabla\log q_\sigma(\tilde x)$, and $s(\tilde x)$ is a function of $\tilde x$ alone, so the mixed term of $\lVert
+(s - \mathbb E[y \mid \tilde x]) + (\mathbb E[y \mid \tilde x] - y)\rVert^2$ has mean 0. The first square gives $D_F$.
+The second gives the constant
 
 $$
 C = \tfrac12\big(\mathbb E\lVert y\rVert^2 - \mathbb E\lVert\nabla\log q_\sigma\rVert^2\big)
   = \tfrac12\Big(\frac d{\sigma^2} - \mathbb E\lVert\nabla\log q_\sigma\rVert^2\Big).
 $$
 
-For the Gaussian $\nabla_j\log q_\sigma = -(\tilde x_j - m_j)/(v_j + \sigma^2)$ has the mean square $1/(v_j + \sigma^2)$, and
-$C = \tfrac12\sum_j\frac{v_j}{\sigma^2(v_j + \sigma^2)}$. As $\sigma \to 0$ it grows like $d/2\sigma^2$ while $D_F$ stays: the part
-of the loss that says something about the model drowns, and the spread of its gradient grows like $1/\sigma$. Two
-trained models may be compared by their loss, at the same $\sigma$; a value alone means nothing until $C$ is known.
+For the Gaussian $\nabla_j\log q_\sigma = -(\tilde x_j - m_j)/(v_j + \sigma^2)$ has the mean square
+$1/(v_j + \sigma^2)$, and $C = \tfrac12\sum_j\frac{v_j}{\sigma^2(v_j + \sigma^2)}$. As $\sigma \to 0$ it grows like
+$d/2\sigma^2$ while $D_F$ stays: the part of the loss that says something about the model drowns, and the spread of
+its gradient grows like $1/\sigma$. Two trained models may be compared by their loss, at the same $\sigma$; a value
+alone means nothing until $C$ is known.
 """,
     cases=_variances,
     properties=(

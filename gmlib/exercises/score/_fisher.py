@@ -112,13 +112,13 @@ def kl_and_fisher(x, dx, mean, weight, model_weight):
     solution=r"""
 Let $r(x)$ be the responsibility of the right-hand bump under $p$; its log-odds are $\log\frac{1 - w}w + 2mx$. The
 score is $\nabla\log p = (1 - r)(-m - x) + r(m - x) = (2r - 1)m - x$, and in the same way for $q$ with $r'$, so
-$D_F = 2m^2\,\mathbb E_p (r - r')^2$. The log-odds of $r$ and $r'$ differ by a constant, and both responsibilities
-are 0 or 1, up to $e^{-2m\lvert x\rvert}$, away from $x = 0$. The two scores disagree only in a strip of width of order
+$D_F = 2m^2\,\mathbb E_p (r - r')^2$. The log-odds of $r$ and $r'$ differ by a constant, and both responsibilities are
+0 or 1, up to $e^{-2m\lvert x\rvert}$, away from $x = 0$. The two scores disagree only in a strip of width of order
 $1/m$ around 0, where $p$ has density of order $e^{-m^2/2}$: $D_F$ vanishes exponentially in the *squared* distance.
 
 The KL sees the weights. For far bumps the label can be read off $x$, so the KL of the mixtures tends to that of the
-labels, $w\log\frac w{w'} + (1 - w)\log\frac{1 - w}{1 - w'}$; without its label $x$ can only tell less, so the limit is
-an upper bound. A model trained with $D_F$ alone learns where the bumps are and what they look like, and hardly
+labels, $w\log\frac w{w'} + (1 - w)\log\frac{1 - w}{1 - w'}$; without its label $x$ can only tell less, so the limit
+is an upper bound. A model trained with $D_F$ alone learns where the bumps are and what they look like, and hardly
 anything of how much of the data each holds.
 """,
     cases=_grids,
@@ -153,14 +153,13 @@ HIDDEN_WEIGHT = Exercise(
     difficulty=3,
     minutes=30,
     statement=r"""
-Let the data law be a mixture of two laws with disjoint supports, with weights $w$ and $1 - w$. Show that its score, at
-every point where it is defined, does not contain $w$. So nobody can read $w$ off it.
+Let the data law be a mixture of two laws with disjoint supports, with weights $w$ and $1 - w$. Show that its score,
+at every point where it is defined, does not contain $w$. So nobody can read $w$ off it.
 
 Now blur. For the simplest case, two points $a$ and $b$ on the line with $\Pr(x = a) = w$, the noised law is
-$q_\sigma = w\,\mathcal N(a, \sigma^2) + (1 - w)\,\mathcal N(b, \sigma^2)$. Its score *at a single point*
-$\tilde x$ determines $w$: find it. Write `hidden_weight(noisy, score, a, b, sigma)`, which does that for every entry of
-`noisy`, with the value of $\nabla\log q_\sigma$ there in `score`. Why does the recipe fail in practice for small
-$\sigma$?
+$q_\sigma = w\,\mathcal N(a, \sigma^2) + (1 - w)\,\mathcal N(b, \sigma^2)$. Its score *at a single point* $\tilde x$
+determines $w$: find it. Write `hidden_weight(noisy, score, a, b, sigma)`, which does that for every entry of `noisy`,
+with the value of $\nabla\log q_\sigma$ there in `score`. Why does the recipe fail in practice for small $\sigma$?
 """,
     answer="hidden_weight",
     stub="""
@@ -207,24 +206,24 @@ def hidden_weight(noisy, score, a, b, sigma):
         ),
     ),
     hints=(
-        r"Inside the support of one component the other adds nothing to the density. What does a constant factor do "
-        r"to $\nabla\log$?",
+        r"Inside the support of one component the other adds nothing to the density. What does a constant factor "
+        r"do to $\nabla\log$?",
         r"Tweedie's formula gives $\mathbb E[x \mid \tilde x]$, and $x$ takes two values only.",
         r"Bayes in log-odds: posterior log-odds are prior log-odds plus a log-ratio of likelihoods.",
     ),
     solution=r"""
-Inside the support of component $k$ the density is $w_k p_k(x)$, so $\nabla\log p = \nabla\log w_k + \nabla\log p_k$ and the
-first term is 0. Between the supports there is no score at all, and the score of neither side is tied to the other's:
-the weights are the constants that differentiation loses, one for each piece.
+Inside the support of component $k$ the density is $w_k p_k(x)$, so $\nabla\log p = \nabla\log w_k + \nabla\log p_k$
+and the first term is 0. Between the supports there is no score at all, and the score of neither side is tied to the
+other's: the weights are the constants that differentiation loses, one for each piece.
 
 After the blur the density is positive everywhere, there is one piece, and
-$\nabla\log q_\sigma = \sum_k r_k(\tilde x)\,\nabla\log q_{\sigma,k}$ has the weights in the responsibilities. For two points,
-$\tilde x + \sigma^2\nabla\log q_\sigma(\tilde x) = \mathbb E[x \mid \tilde x] = r a + (1 - r) b$ gives
-$r = \frac{\mathbb E[x \mid \tilde x] - b}{a - b}$, and by Bayes
-$\log\frac r{1 - r} = \log\frac w{1 - w} - \frac{(\tilde x - a)^2 - (\tilde x - b)^2}{2\sigma^2}$. Move the likelihoods to the
-other side. For small $\sigma$ the quotient is huge and $r$ differs from 0 or 1 by less than a computer, or a network
-with its own error, can tell: the information is there in principle and not in practice. Large $\sigma$ is where a
-score model learns the weights.
+$\nabla\log q_\sigma = \sum_k r_k(\tilde x)\,\nabla\log q_{\sigma,k}$ has the weights in the responsibilities. For two
+points, $\tilde x + \sigma^2\nabla\log q_\sigma(\tilde x) = \mathbb E[x \mid \tilde x] = r a + (1 - r) b$ gives $r =
+\frac{\mathbb E[x \mid \tilde x] - b}{a - b}$, and by Bayes $\log\frac r{1 - r} = \log\frac w{1 - w} - \frac{(\tilde
+x - a)^2 - (\tilde x -
+b)^2}{2\sigma^2}$. Move the likelihoods to the other side. For small $\sigma$ the quotient is huge and $r$ differs
+from 0 or 1 by less than a computer, or a network with its own error, can tell: the information is there in principle
+and not in practice. Large $\sigma$ is where a score model learns the weights.
 """,
     cases=_blurs,
     properties=(

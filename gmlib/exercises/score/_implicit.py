@@ -40,9 +40,9 @@ $$
 
 and say exactly what must vanish at infinity. The last term does not contain the model.
 
-Then write `implicit_loss(score, x)`, the bracket at each of the $n$ points. `score` takes and returns arrays $(n, d)$,
-each row by itself; use autograd for its derivatives. The sign of the second term and the number of backward passes are
-yours to find.
+Then write `implicit_loss(score, x)`, the bracket at each of the $n$ points. `score` takes and returns arrays
+$(n, d)$, each row by itself; use autograd for its derivatives. The sign of the second term and the number of backward
+passes are yours to find.
 """,
     answer="implicit_loss",
     stub="""
@@ -97,17 +97,19 @@ def implicit_loss(score, x):
         ),
     ),
     hints=(
-        r"Expand the square. Only the mixed term $-\mathbb E_p\, s^\top\nabla\log p$ has the unknown score in it, and "
-        r"$p\,\nabla\log p = \nabla p$.",
+        r"Expand the square. Only the mixed term $-\mathbb E_p\, s^\top\nabla\log p$ has the unknown score in it, "
+        r"and $p\,\nabla\log p = \nabla p$.",
         r"Integrate by parts one coordinate at a time. The boundary term of coordinate $i$ is $p\, s_i$.",
-        r"`torch.autograd.grad(s[:, i].sum(), x, retain_graph=True)` gives row $i$ of the Jacobian at every point at once.",
+        r"`torch.autograd.grad(s[:, i].sum(), x, retain_graph=True)` gives row $i$ of the Jacobian at every point "
+        r"at once.",
     ),
     solution=r"""
-$\tfrac12\lVert s - \nabla\log p\rVert^2 = \tfrac12\lVert s\rVert^2 - s^\top\nabla\log p + \tfrac12\lVert\nabla\log p\rVert^2$, and
-the middle term has the mean $-\int s^\top\nabla p\,dx = -\sum_i\int s_i\,\partial_i p\,dx$. Integrate by parts along
-coordinate $i$: $-\big[p\,s_i\big]_{x_i=-\infty}^{\infty} + \int p\,\partial_i s_i\,dx$. If $p(x)\,s(x) \to 0$ at infinity (fast
-enough for the flux through a large sphere to vanish) only $+\mathbb E_p\,\partial_i s_i$ remains. A density that stops
-abruptly, such as a normal law cut at 0, breaks this condition; the loss then fits the wrong law.
+$\tfrac12\lVert s - \nabla\log p\rVert^2 = \tfrac12\lVert s\rVert^2 - s^\top\nabla\log p + \tfrac12\lVert\nabla\log
+p\rVert^2$, and the middle term has the mean $-\int s^\top\nabla p\,dx = -\sum_i\int s_i\,\partial_i
+p\,dx$. Integrate by parts along coordinate $i$: $-\big[p\,s_i\big]_{x_i=-\infty}^{\infty} + \int p\,\partial_i
+s_i\,dx$. If $p(x)\,s(x) \to 0$ at infinity (fast enough for the flux through a large sphere to vanish) only
+$+\mathbb E_p\,\partial_i s_i$ remains. A density that stops abruptly, such as a normal law cut at 0, breaks this
+condition; the loss then fits the wrong law.
 
 The sign is plus because it is the Jacobian of the *score*: $s = -\nabla E$ turns it into minus the Laplacian of the
 energy. The trace rewards a field that converges on the data, and the square keeps it from converging without limit. A
@@ -166,13 +168,13 @@ NATURAL = Exercise(
     difficulty=2,
     minutes=30,
     statement=r"""
-In an exponential family, $p_\theta(x) \propto \exp\big(\theta^\top t(x)\big)$ with $k$ statistics $t$ on $\mathbb R^d$,
-maximum likelihood needs the normaliser, which often has no closed form. Put the family into the loss of
-{eq}`eq-08-implicit` and show that its minimiser solves a linear system of $k$ equations. What does it give for the
+In an exponential family, $p_\theta(x) \propto \exp\big(\theta^\top t(x)\big)$ with $k$ statistics $t$ on
+$\mathbb R^d$, maximum likelihood needs the normaliser, which often has no closed form. Put the family into the loss
+of {eq}`eq-08-implicit` and show that its minimiser solves a linear system of $k$ equations. What does it give for the
 Gaussian, with the statistics $x$ and $-\tfrac12 x x^\top$?
 
-Write `natural_parameters(gradients, laplacians)`. The arrays hold $\nabla t_j(x_i)$ and $\Delta t_j(x_i)$, the sum of the
-second derivatives, at $n$ data points.
+Write `natural_parameters(gradients, laplacians)`. The arrays hold $\nabla t_j(x_i)$ and $\Delta t_j(x_i)$, the sum of
+the second derivatives, at $n$ data points.
 """,
     answer="natural_parameters",
     stub="""
@@ -230,20 +232,21 @@ def natural_parameters(gradients, laplacians):
         ),
     ),
     hints=(
-        r"The score is $s_\theta = (\nabla t)^\top\theta$, linear in $\theta$. What kind of function of $\theta$ is the loss?",
+        r"The score is $s_\theta = (\nabla t)^\top\theta$, linear in $\theta$. What kind of function of $\theta$ "
+        r"is the loss?",
         r"Set the gradient of $\tfrac12\theta^\top A\theta + b^\top\theta$ to zero. What are $A$ and $b$?",
     ),
     solution=r"""
 The score $s_\theta(x) = \sum_j\theta_j\nabla t_j(x)$ does not contain the normaliser and is linear in $\theta$; its
-divergence is $\sum_j\theta_j\Delta t_j$. So the loss is
-$\tfrac12\theta^\top A\theta + b^\top\theta$ with $A = \mathbb E[\nabla t\,\nabla t^\top]$ (a $k \times k$ matrix of inner products
-in $\mathbb R^d$) and $b = \mathbb E[\Delta t]$: a convex parabola, smallest where $A\theta = -b$.
+divergence is $\sum_j\theta_j\Delta t_j$. So the loss is $\tfrac12\theta^\top A\theta + b^\top\theta$ with
+$A = \mathbb E[\nabla t\,\nabla t^\top]$ (a $k \times k$ matrix of inner products in $\mathbb R^d$) and
+$b = \mathbb E[\Delta t]$: a convex parabola, smallest where $A\theta = -b$.
 
-For a normal law with precision $\Lambda$ and score $\eta - \Lambda x$, the parameter $\eta$ is free, so
-the best one makes the mean score vanish, $\eta = \Lambda\,\mathbb E x$. What remains is
-$\tfrac12\mathrm{tr}\,\Lambda C\Lambda - \mathrm{tr}\,\Lambda$ with $C$ the covariance of the data, and its gradient is zero at
-$\Lambda = C^{-1}$: the answer of maximum likelihood. In other families, such as that of the quartic energies, the two
-estimates differ for finite $n$; both are consistent, and only this one needs no integral.
+For a normal law with precision $\Lambda$ and score $\eta - \Lambda x$, the parameter $\eta$ is free, so the best one
+makes the mean score vanish, $\eta = \Lambda\,\mathbb E x$. What remains is
+$\tfrac12\mathrm{tr}\,\Lambda C\Lambda - \mathrm{tr}\,\Lambda$ with $C$ the covariance of the data, and its gradient
+is zero at $\Lambda = C^{-1}$: the answer of maximum likelihood. In other families, such as that of the quartic
+energies, the two estimates differ for finite $n$; both are consistent, and only this one needs no integral.
 """,
     cases=_statistics,
     properties=(

@@ -46,10 +46,10 @@ A noise-conditional score is trained at levels $\sigma_1 > \dots > \sigma_L$ wit
 $\sum_i\omega(\sigma_i)\cdot\text{(denoising loss at level } \sigma_i)$, and sampled by going *down* the levels.
 
 (a) A network that has learnt nothing returns $s = 0$. What is its denoising loss at level $\sigma$ in $d$ dimensions?
-Choose $\omega(\sigma)$ so that every level costs it exactly $d/2$. (b) The chain of one level starts where that of the level
-before ended. Choose the levels between $\sigma_{\max}$ and $\sigma_{\min}$, both included, such that neighbouring blurs of a data
-point, $\mathcal N(x, \sigma_i^2 I)$ and $\mathcal N(x, \sigma_{i+1}^2 I)$, have the same KL divergence at all $i$. (c) What should
-$\sigma_{\max}$ and $\sigma_{\min}$ be compared with?
+Choose $\omega(\sigma)$ so that every level costs it exactly $d/2$. (b) The chain of one level starts where that of
+the level before ended. Choose the levels between $\sigma_{\max}$ and $\sigma_{\min}$, both included, such that
+neighbouring blurs of a data point, $\mathcal N(x, \sigma_i^2 I)$ and $\mathcal N(x, \sigma_{i+1}^2 I)$, have the same
+KL divergence at all $i$. (c) What should $\sigma_{\max}$ and $\sigma_{\min}$ be compared with?
 
 Write `ladder(sigma_max, sigma_min, levels)`: the levels in the order of sampling, and their weights.
 """,
@@ -115,17 +115,19 @@ def ladder(sigma_max, sigma_min, levels):
         r"The KL of two normal laws with one mean depends on the ratio of their variances only.",
     ),
     solution=r"""
-(a) For $s = 0$ the loss is $\tfrac12\mathbb E\lVert\varepsilon/\sigma\rVert^2 = d/2\sigma^2$, so $\omega(\sigma) = \sigma^2$. Then every level
-asks for the noise $\varepsilon$ itself, in units of order 1, and none drowns the others.
+(a) For $s = 0$ the loss is $\tfrac12\mathbb E\lVert\varepsilon/\sigma\rVert^2 = d/2\sigma^2$, so
+$\omega(\sigma) = \sigma^2$. Then every level asks for the noise $\varepsilon$ itself, in units of order 1, and none
+drowns the others.
 
-(b) $\mathrm{KL}\big(\mathcal N(x, \sigma_i^2I) \,\|\, \mathcal N(x, \sigma_{i+1}^2I)\big) = \tfrac d2(\rho - 1 - \log\rho)$ with
-$\rho = \sigma_i^2/\sigma_{i+1}^2$, strictly increasing for $\rho > 1$: equal divergences are equal ratios. So
-$\sigma_i = \sigma_1 r^{i - 1}$ with $r^{L - 1} = \sigma_{\min}/\sigma_{\max}$, because $L$ levels have $L - 1$ gaps. The factor $d$ says that
-images need ratios nearer to 1, hence more levels, than points in the plane do.
+(b) $\mathrm{KL}\big(\mathcal N(x, \sigma_i^2I) \,\|\, \mathcal N(x, \sigma_{i+1}^2I)\big) = \tfrac d2(\rho - 1 -
+\log\rho)$ with $\rho = \sigma_i^2/\sigma_{i+1}^2$, strictly increasing for $\rho >
+1$: equal divergences are equal ratios. So $\sigma_i = \sigma_1 r^{i - 1}$ with $r^{L - 1} =
+\sigma_{\min}/\sigma_{\max}$, because $L$ levels have $L - 1$ gaps. The factor $d$ says that images need ratios nearer
+to 1, hence more levels, than points in the plane do.
 
 (c) At $\sigma_{\max}$ the blurred law should have one mode, so that any start will do: it should be about the largest
-distance between two data points. At $\sigma_{\min}$ the blur should be below what one can see or cares for. Down the ladder, the
-coarse levels settle the weights of the modes, which the fine ones can no longer change.
+distance between two data points. At $\sigma_{\min}$ the blur should be below what one can see or cares for. Down the
+ladder, the coarse levels settle the weights of the modes, which the fine ones can no longer change.
 """,
     cases=_ends,
     properties=(

@@ -93,16 +93,17 @@ def langevin(score, x, noise, step):
         ),
     ),
     hints=(
-        r"The scheme is Euler's, for $dx = \tfrac12\nabla\log p\,dt + dW$. What is the variance of $W_{t + \delta} - W_t$?",
+        r"The scheme is Euler's, for $dx = \tfrac12\nabla\log p\,dt + dW$. What is the variance of "
+        r"$W_{t + \delta} - W_t$?",
         r"After each step the score is taken at the new point.",
     ),
     solution=r"""
-Noise that is independent from step to step adds up in variance: over a time $T$ there are $T/\delta$ steps, so each must
-add a variance proportional to $\delta$, an amplitude proportional to $\sqrt\delta$. Drifts add up as they are, so theirs is
-proportional to $\delta$. The factor follows from Fokker–Planck: with $dx = c\,\nabla\log p\,dt + dW$ the density obeys
-$\partial_t q = \nabla\cdot\big(-c\,q\nabla\log p + \tfrac12\nabla q\big)$, and $q = p$ stands still exactly when $c = \tfrac12$. Each
-step is $x \leftarrow x + \tfrac\delta2 s(x) + \sqrt\delta\,\varepsilon$. Another pair, such as $\epsilon s + \sqrt{2\epsilon}\,\varepsilon$,
-is the same step with $\epsilon = \delta/2$.
+Noise that is independent from step to step adds up in variance: over a time $T$ there are $T/\delta$ steps, so each
+must add a variance proportional to $\delta$, an amplitude proportional to $\sqrt\delta$. Drifts add up as they are,
+so theirs is proportional to $\delta$. The factor follows from Fokker–Planck: with $dx = c\,\nabla\log p\,dt + dW$ the
+density obeys $\partial_t q = \nabla\cdot\big(-c\,q\nabla\log p + \tfrac12\nabla q\big)$, and $q = p$ stands still
+exactly when $c = \tfrac12$. Each step is $x \leftarrow x + \tfrac\delta2 s(x) + \sqrt\delta\,\varepsilon$. Another
+pair, such as $\epsilon s + \sqrt{2\epsilon}\,\varepsilon$, is the same step with $\epsilon = \delta/2$.
 """,
     cases=_walks,
     call=with_field,
@@ -135,10 +136,10 @@ STATIONARY = Exercise(
     difficulty=2,
     minutes=25,
     statement=r"""
-(a) Write the Fokker–Planck equation of $dx = \tfrac12\nabla\log p\,dt + dW$ and show that $p$ is stationary. (b) A chain
-with steps of size $\delta > 0$ is not exact. For $p = \mathcal N(0, v)$ the step of {eq}`eq-08-langevin` is linear in $x$. How
-does the variance of the points change in one step, and at which value does it stand still? (c) From which $\delta$ on is
-there no such value, because the chain runs away?
+(a) Write the Fokker–Planck equation of $dx = \tfrac12\nabla\log p\,dt + dW$ and show that $p$ is stationary. (b) A
+chain with steps of size $\delta > 0$ is not exact. For $p = \mathcal N(0, v)$ the step of {eq}`eq-08-langevin` is
+linear in $x$. How does the variance of the points change in one step, and at which value does it stand still? (c)
+From which $\delta$ on is there no such value, because the chain runs away?
 
 Write `stationary_variance(var, step)`: the variance of the chain in the long run, for each entry $v$ of `var`, and
 infinity (`math.inf`) where it runs away.
@@ -208,23 +209,25 @@ def stationary_variance(var, step):
     ),
     hints=(
         r"The score of $\mathcal N(0, v)$ is $-x/v$. Collect the factor of $x$ in one step.",
-        r"If $x' = ax + \sqrt\delta\,\varepsilon$ with independent noise, then $\mathrm{Var}\,x' = a^2\,\mathrm{Var}\,x + \delta$.",
+        r"If $x' = ax + \sqrt\delta\,\varepsilon$ with independent noise, then "
+        r"$\mathrm{Var}\,x' = a^2\,\mathrm{Var}\,x + \delta$.",
     ),
     solution=r"""
-(a) The density obeys $\partial_t q = -\nabla\cdot(\tfrac12 q\nabla\log p) + \tfrac12\Delta q
-= \tfrac12\nabla\cdot\big(q\,\nabla\log\tfrac qp\big)$, and the bracket is 0 for $q = p$.
+(a) The density obeys $\partial_t q = -\nabla\cdot(\tfrac12 q\nabla\log p) + \tfrac12\Delta q =
+\tfrac12\nabla\cdot\big(q\,\nabla\log\tfrac qp\big)$, and the bracket is 0 for $q = p$.
 
-(b) One step is $x' = ax + \sqrt\delta\,\varepsilon$ with $a = 1 - \delta/2v$, so the variances obey $V' = a^2V + \delta$. They stand
-still at $V = \delta/(1 - a^2)$, and $1 - a^2 = \frac\delta v - \frac{\delta^2}{4v^2} = \frac\delta v\big(1 - \frac\delta{4v}\big)$:
+(b) One step is $x' = ax + \sqrt\delta\,\varepsilon$ with $a = 1 - \delta/2v$, so the variances obey
+$V' = a^2V + \delta$. They stand still at $V = \delta/(1 - a^2)$, and $1 - a^2 = \frac\delta v -
+\frac{\delta^2}{4v^2} = \frac\delta v\big(1 - \frac\delta{4v}\big)$:
 
 $$
 V = \frac v{1 - \delta/4v}.
 $$
 
-The chain is too wide, by the relative amount $\delta/4v$ to first order: the bias goes to zero with $\delta$, and the number of
-steps that a given time needs goes to infinity. (c) The fixed point attracts as long as $\lvert a\rvert < 1$, that is
-$\delta < 4v$; beyond, each step overshoots the mode by more than it came from. In several dimensions the *narrowest*
-direction sets this limit, and the widest sets how long the chain takes.
+The chain is too wide, by the relative amount $\delta/4v$ to first order: the bias goes to zero with $\delta$, and the
+number of steps that a given time needs goes to infinity. (c) The fixed point attracts as long as
+$\lvert a\rvert < 1$, that is $\delta < 4v$; beyond, each step overshoots the mode by more than it came from. In
+several dimensions the *narrowest* direction sets this limit, and the widest sets how long the chain takes.
 """,
     cases=_steps,
     properties=(

@@ -33,9 +33,9 @@ SLICED = Exercise(
     difficulty=2,
     minutes=20,
     statement=r"""
-Compare the two scores along one random direction $v$, independent of $x$, with $\mathbb E[vv^\top] = I$: the divergence
-$\tfrac12\,\mathbb E\big(v^\top s(x) - v^\top\nabla\log p(x)\big)^2$. Show that it equals $D_F$, and that up to a constant it
-is the mean of $\tfrac12(v^\top s)^2$ plus a term in which the Jacobian of $s$ meets $v$ twice.
+Compare the two scores along one random direction $v$, independent of $x$, with $\mathbb E[vv^\top] = I$: the
+divergence $\tfrac12\,\mathbb E\big(v^\top s(x) - v^\top\nabla\log p(x)\big)^2$. Show that it equals $D_F$, and that
+up to a constant it is the mean of $\tfrac12(v^\top s)^2$ plus a term in which the Jacobian of $s$ meets $v$ twice.
 
 Write `sliced_loss(score, x, projections)`, the loss at each point along the direction in the same row, with a
 *single* call of `torch.autograd.grad`, whatever $d$ is.
@@ -97,13 +97,14 @@ def sliced_loss(score, x, projections):
         r"First form the number $v^\top s(x)$ at each point; its gradient in $x$ is one backward pass.",
     ),
     solution=r"""
-With $a = s - \nabla\log p$, independent of $v$ given $x$, $\mathbb E_v(v^\top a)^2 = a^\top\mathbb E[vv^\top]a = \lVert a\rVert^2$,
-so the mean over $v$ is $D_F$ itself. For fixed $v$ expand the square; the mixed term is
-$-\int (v^\top s)\,(v^\top\nabla p)\,dx$, and integration by parts in the direction $v$ makes it
-$+\mathbb E_p\, v^\top\nabla(v^\top s) = \mathbb E_p\, v^\top(\nabla s)\,v$. The gradient of the number $v^\top s(x)$ costs one backward
-pass, and its inner product with $v$ costs nothing more: the price does not grow with $d$; it is paid in
-variance. With $v$ from any law with $\mathbb E[vv^\top] = I$ the mean of $v^\top(\nabla s)v$ is the trace; averaging the first
-term over $v$ in closed form, $\tfrac12\lVert s\rVert^2$, gives the reduced form.
+With $a = s - \nabla\log p$, independent of $v$ given $x$,
+$\mathbb E_v(v^\top a)^2 = a^\top\mathbb E[vv^\top]a = \lVert a\rVert^2$, so the mean over $v$ is $D_F$ itself. For
+fixed $v$ expand the square; the mixed term is $-\int (v^\top s)\,(v^\top\nabla p)\,dx$, and integration by parts in
+the direction $v$ makes it $+\mathbb E_p\, v^\top\nabla(v^\top s) = \mathbb E_p\, v^\top(\nabla s)\,v$. The gradient
+of the number $v^\top s(x)$ costs one backward pass, and its inner product with $v$ costs nothing more: the price does
+not grow with $d$; it is paid in variance. With $v$ from any law with $\mathbb E[vv^\top] = I$ the mean of
+$v^\top(\nabla s)v$ is the trace; averaging the first term over $v$ in closed form, $\tfrac12\lVert s\rVert^2$, gives
+the reduced form.
 """,
     cases=_projected,
     call=with_field,

@@ -40,8 +40,8 @@ Derive {eq}`eq-08-tweedie`: for $\tilde x = x + \sigma\varepsilon$ with $x$ from
 $\mathbb E[x \mid \tilde x]$ is determined by $\tilde x$ and the score of the noised law at $\tilde x$.
 
 Now let the law be that of $n$ data points, each with probability $1/n$. Write `score_and_mean(noisy, data, sigma)`,
-which returns for every row of `noisy` the score $\nabla\log q_\sigma(\tilde x)$ and, from it, the posterior mean. Points far
-from all data must get finite numbers.
+which returns for every row of `noisy` the score $\nabla\log q_\sigma(\tilde x)$ and, from it, the posterior mean.
+Points far from all data must get finite numbers.
 """,
     answer="score_and_mean",
     stub="""
@@ -107,18 +107,20 @@ def score_and_mean(noisy, data, sigma):
         ),
     ),
     hints=(
-        r"Differentiate $q_\sigma(\tilde x) = \int p(x)\,\mathcal N(\tilde x;\, x, \sigma^2 I)\,dx$ under the integral sign.",
+        r"Differentiate $q_\sigma(\tilde x) = \int p(x)\,\mathcal N(\tilde x;\, x, \sigma^2 I)\,dx$ under the "
+        r"integral sign.",
         r"The posterior of a uniform law on $n$ points is a softmax. Of what?",
     ),
     solution=r"""
-$\nabla q_\sigma(\tilde x) = \int p(x)\,q(\tilde x \mid x)\,\frac{x - \tilde x}{\sigma^2}\,dx$. Divide by $q_\sigma(\tilde x)$: the weight
-becomes the posterior, and $\nabla\log q_\sigma(\tilde x) = \big(\mathbb E[x \mid \tilde x] - \tilde x\big)/\sigma^2$. Solve for the
-mean: $\mathbb E[x \mid \tilde x] = \tilde x + \sigma^2\,\nabla\log q_\sigma(\tilde x)$. The law of $x$ has disappeared from the formula.
+$\nabla q_\sigma(\tilde x) = \int p(x)\,q(\tilde x \mid x)\,\frac{x - \tilde
+x}{\sigma^2}\,dx$. Divide by $q_\sigma(\tilde x)$: the weight becomes the posterior, and $\nabla\log q_\sigma(\tilde
+x) = \big(\mathbb E[x \mid \tilde x] - \tilde x\big)/\sigma^2$. Solve for the mean: $\mathbb E[x \mid \tilde x] =
+\tilde x + \sigma^2\,\nabla\log q_\sigma(\tilde x)$. The law of $x$ has disappeared from the formula.
 
-For $n$ equally likely points the posterior shares are the softmax of $-\lVert\tilde x - x_i\rVert^2/2\sigma^2$ (which subtracts
-the largest exponent first), the mean is their average of the data, and the score is that mean minus $\tilde x$, over
-$\sigma^2$. This is the exact optimum of a denoiser with finitely many training points: for small $\sigma$ it returns the nearest
-one. A network that generalises is one that does *not* reach it.
+For $n$ equally likely points the posterior shares are the softmax of $-\lVert\tilde x - x_i\rVert^2/2\sigma^2$ (which
+subtracts the largest exponent first), the mean is their average of the data, and the score is that mean minus
+$\tilde x$, over $\sigma^2$. This is the exact optimum of a denoiser with finitely many training points: for small
+$\sigma$ it returns the nearest one. A network that generalises is one that does *not* reach it.
 """,
     cases=_clouds,
     properties=(
