@@ -25,15 +25,14 @@ from gmlib.score.generalised import GeneralisedLoss, generalised_score_matching
 from gmlib.score.implicit import ImplicitLoss, implicit_score_matching
 from gmlib.score.ladder import ema_weights, geometric_ladder, largest_distance, level_overlap
 from gmlib.score.langevin import chain_moments, langevin, langevin_path, langevin_step, stationary_variance
+from gmlib.score.local_dimension import LocalDimension, local_dimension
 from gmlib.score.ncsn import NCSNLoss, exact_score, ncsn_loss, ncsn_minimum, noised_laws
 from gmlib.score.network import ScoreNetwork, mlp_score
 from gmlib.score.ratio_matching import RatioLoss, ratio_matching
 from gmlib.score.sgld import decreasing_step, sgld, sgld_variance
 from gmlib.score.sheet import (
-    LocalDimension,
     dimension_from_norm,
     dimension_from_trace,
-    local_dimension,
     sheet_denoiser_trace,
     sheet_score_norm,
 )

@@ -88,8 +88,8 @@ def variance_reduced_dsm(
         ValueError: x has no point, ``noise`` differs from it in shape, dtype or device, ``sigma`` is not a positive number
             or its shape does not fit, or ``score(x)`` has another shape than x.
 
-    Cost: two calls of the score, one more than the plain loss, at ``x + sigma * noise`` and at ``x``. The difference
-    of the two values is divided by sigma, and so are their rounding errors: in float32 keep sigma above 0.001.
+    Cost: two calls of the score, at ``x + sigma * noise`` and at ``x``: one more than the plain loss. The difference of
+    the two values is divided by :math:`\sigma`, and so are their rounding errors, in float32 about 1e-7 of the score.
 
     Example:
         >>> import torch

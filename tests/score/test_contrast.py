@@ -40,7 +40,7 @@ def quadratic(precision: Tensor, x: Tensor) -> Tensor:
 
 
 def root(gradient, low: float, high: float) -> float:
-    for _ in range(50):
+    for _ in range(30):
         middle = (low + high) / 2
         low, high = (middle, high) if gradient(middle) < 0 else (low, middle)
     return low
@@ -125,3 +125,14 @@ def test_bad_input() -> None:
             one_step_contrast(energy, x, x, step)
     with pytest.raises(TypeError, match="x must"):
         one_step_contrast(energy, x.long(), x, 0.1)
+
+
+@pytest.mark.gpu
+def test_the_gpu_gives_the_cpus_numbers(generator: torch.Generator) -> None:
+    x, noise = torch.randn(2, 8, 3, generator=generator)
+
+    def energy(x: Tensor) -> Tensor:
+        return (x**4).sum(1)
+
+    here, there = (one_step_contrast(energy, x.to(d), noise.to(d), 0.01) for d in ("cpu", "cuda"))
+    assert torch.allclose(there.total.cpu(), here.total, rtol=1e-3, atol=1e-4)

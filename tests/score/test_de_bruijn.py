@@ -72,3 +72,11 @@ def test_bad_input() -> None:
         kl_from_fisher(law, law, scale=0.0)
     with pytest.raises(ValueError, match="nodes"):
         kl_from_fisher(law, law, nodes=1)
+
+
+@pytest.mark.gpu
+def test_the_gpu_gives_the_cpus_numbers() -> None:
+    q, p = mixtures()
+    value = kl_from_fisher(q.to("cuda"), p.to("cuda"))
+    assert value.is_cuda
+    assert value.item() == pytest.approx(kl_from_fisher(q, p).item(), rel=1e-10)

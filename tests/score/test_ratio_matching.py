@@ -106,3 +106,12 @@ def test_bad_input() -> None:
         ratio_matching(energy, torch.zeros(2, 3), values=(1.0, 1.0))
     with pytest.raises(ValueError, match="chunk"):
         ratio_matching(energy, torch.zeros(2, 3), chunk=0)
+
+
+@pytest.mark.gpu
+def test_the_gpu_gives_the_cpus_numbers(generator: torch.Generator) -> None:
+    x = torch.randint(0, 2, (8, 5), generator=generator).float()
+    weight = torch.randn(5, 5, generator=generator)
+    here = ratio_matching(lambda x: ((x @ weight) * x).sum(1), x, chunk=2)
+    there = ratio_matching(lambda x: ((x @ weight.cuda()) * x).sum(1), x.cuda(), chunk=2)
+    assert torch.allclose(there.bits.cpu(), here.bits, rtol=1e-3, atol=1e-5)
