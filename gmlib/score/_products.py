@@ -75,13 +75,14 @@ def total(x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
 class Field:
     """``score`` at ``x`` with the graph that products with its Jacobian need.
 
-    Products stay differentiable in the parameters where gradients are recorded, and leave no graph behind under
-    ``torch.no_grad()``. The Jacobian is that of each point alone: a score whose value at one point depends on the others
-    of the batch (batch normalisation in training mode) has no such thing.
+    Products stay differentiable in the parameters, and in ``x`` if it requires a gradient. Where there are neither, or
+    under ``torch.no_grad()``, they leave no graph behind, as calling the score would not. The Jacobian is that of each
+    point alone: a score whose value at one point depends on the others of the batch (batch normalisation in training
+    mode) has no such thing.
     """
 
     def __init__(self, score: Score, x: Tensor, name: str = "score") -> None:
-        self.keep = torch.is_grad_enabled()
+        recording = torch.is_grad_enabled()
         with torch.enable_grad():
             self.x = x if x.requires_grad else x.detach().requires_grad_()
             self._value = evaluate(score, self.x, name)
@@ -90,6 +91,7 @@ class Field:
                 f"{name}(x) must be differentiable in x, got a value without a graph (computed under no_grad, "
                 "detached, or constant)"
             )
+        self.keep = recording and (x.requires_grad or _has_parameters(self._value, self.x))
         self.value = self._value if self.keep else self._value.detach()
 
     def pull(self, v: Tensor, *, batched: bool = False) -> Tensor:
@@ -132,3 +134,33 @@ class Field:
     def jacobian(self, chunk: int) -> Float[Tensor, "batch d d"]:
         """Return J itself, (batch, d, d) over the flattened event: d products and d times the memory of ``x``."""
         return torch.cat([block for _, block in self.rows(chunk)]).transpose(0, 1)
+
+
+def gradient(scalar: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Return the gradient of ``scalar(x)`` in x, with a graph where a gradient was asked for, as `Field` has it."""
+    recording = torch.is_grad_enabled()
+    with torch.enable_grad():
+        point = x if x.requires_grad else x.detach().requires_grad_()
+        value = scalar(point)
+        if not value.requires_grad:
+            raise ValueError("energy(x) must be differentiable in x, got a value without a graph")
+        keep = recording and (x.requires_grad or _has_parameters(value, point))
+        (out,) = torch.autograd.grad(
+            value, point, create_graph=keep, allow_unused=True, materialize_grads=True
+        )
+    return out
+
+
+def _has_parameters(value: Tensor, leaf: Tensor) -> bool:
+    """Whether anything but ``leaf`` that ``value`` was computed from requires a gradient."""
+    nodes, seen = [value.grad_fn], set()
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        variable = getattr(node, "variable", None)  # the nodes of leaves have one
+        if variable is not None and variable is not leaf:
+            return True
+        nodes.extend(parent for parent, _ in node.next_functions)
+    return False

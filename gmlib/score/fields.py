@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count
-from gmlib.score._products import Field, Score, check_callable, check_points
+from gmlib.score._products import Field, Score, check_callable, check_points, gradient
 
 
 def energy_score(energy: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -22,8 +22,8 @@ def energy_score(energy: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tenso
     score. A field made this way has no curl; see `curl`. The gradient is in x, not in the parameters (the other thing that
     statisticians call a score).
 
-    Each call costs one forward and one backward pass of the energy. The result is differentiable again, in x and in the
-    parameters, where gradients are recorded; under ``torch.no_grad()`` it carries no graph.
+    Each call costs one forward and one backward pass of the energy. The result is differentiable in the parameters, and in
+    x if that requires a gradient; under ``torch.no_grad()`` it carries no graph.
 
     Args:
         energy: x (batch, \*event) -> E(x) (batch,), in nats.
@@ -54,7 +54,7 @@ def energy_score(energy: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tenso
 
     def score(x: Float[Tensor, "batch *event"]) -> Float[Tensor, "batch *event"]:
         check_points("x", x)
-        return -torch.func.grad(summed)(x)
+        return -gradient(summed, x)
 
     return score
 
