@@ -17,8 +17,10 @@ from gmlib.widgets.density_explorer import DensityExplorer
 from gmlib.widgets.gradient_estimators import GradientEstimators
 from gmlib.widgets.honest_dashboard import HonestDashboard
 from gmlib.widgets.importance_samples import ImportanceSamples
+from gmlib.widgets.langevin_step import LangevinStep
 from gmlib.widgets.posterior_tug import PosteriorTug
 from gmlib.widgets.two_bumps import TwoBumps
+from gmlib.widgets.two_modes import TwoModes
 
 __all__ = [
     "Bandwidth",
@@ -26,6 +28,8 @@ __all__ = [
     "GradientEstimators",
     "HonestDashboard",
     "ImportanceSamples",
+    "LangevinStep",
     "PosteriorTug",
     "TwoBumps",
+    "TwoModes",
 ]

@@ -19,8 +19,10 @@ from gmlib.widgets import (
     GradientEstimators,
     HonestDashboard,
     ImportanceSamples,
+    LangevinStep,
     PosteriorTug,
     TwoBumps,
+    TwoModes,
 )
 from gmlib.widgets.arrays import pack, quantise
 from gmlib.widgets.base import STATIC
@@ -34,6 +36,8 @@ EVERY = (
     HonestDashboard,
     Bandwidth,
     TwoBumps,
+    TwoModes,
+    LangevinStep,
 )
 
 
@@ -111,6 +115,10 @@ def test_traits_refuse_what_the_picture_cannot_show() -> None:
         Bandwidth().bandwidth = 0.0
     with pytest.raises(TraitError):
         TwoBumps().weight = 1.0
+    with pytest.raises(TraitError):
+        TwoModes().sigma = 21.0
+    with pytest.raises(TraitError):
+        LangevinStep().rule = "euler"
 
 
 def test_the_terms_of_a_linear_model_are_its_closed_form() -> None:
@@ -190,6 +198,27 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (TwoBumps, {"centre": 3.5}, ValueError, "centre"),
     (TwoBumps, {"variance": 0.05}, ValueError, "variance"),
     (TwoBumps, {"variance": float("nan")}, ValueError, "variance"),
+    (TwoModes, {"weight": 0.0}, ValueError, "weight"),
+    (TwoModes, {"weight": "0.5"}, TypeError, "weight"),
+    (TwoModes, {"model_weight": 0.97}, ValueError, "model_weight"),
+    (TwoModes, {"centre": -1.0}, ValueError, "centre"),
+    (TwoModes, {"centre": 6.5}, ValueError, "centre"),
+    (TwoModes, {"std": 0.2}, ValueError, "std"),
+    (TwoModes, {"sigma": -0.1}, ValueError, "sigma"),
+    (TwoModes, {"sigma": 21.0}, ValueError, "sigma"),
+    (TwoModes, {"sigma": float("nan")}, ValueError, "sigma"),
+    (LangevinStep, {"step": 0.0}, ValueError, "step must"),
+    (LangevinStep, {"step": 5.5}, ValueError, "step must"),
+    (LangevinStep, {"step": "1"}, TypeError, "step must"),
+    (LangevinStep, {"start": 5.5}, ValueError, "start"),
+    (LangevinStep, {"start": float("nan")}, ValueError, "start"),
+    (LangevinStep, {"steps": -1}, ValueError, "steps must"),
+    (LangevinStep, {"steps": 1001}, ValueError, "steps must"),
+    (LangevinStep, {"steps": 4.0}, TypeError, "steps must"),
+    (LangevinStep, {"rule": "euler"}, ValueError, "rule"),
+    (LangevinStep, {"n": 99}, ValueError, "n must"),
+    (LangevinStep, {"n": 2001}, ValueError, "n must"),
+    (LangevinStep, {"seed": -1}, ValueError, "seed"),
     (DensityExplorer, {"law": "moons"}, ValueError, "law"),
     (DensityExplorer, {"sigma": -0.1}, ValueError, "sigma"),
     (DensityExplorer, {"show": "map"}, ValueError, "show"),
