@@ -24,7 +24,8 @@ from gmlib.score.fisher import fisher_divergence, gaussian_fisher_divergence, sl
 from gmlib.score.generalised import GeneralisedLoss, generalised_score_matching
 from gmlib.score.implicit import ImplicitLoss, implicit_score_matching
 from gmlib.score.ladder import ema_weights, geometric_ladder, largest_distance, level_overlap
-from gmlib.score.langevin import chain_moments, langevin, langevin_path, langevin_step, stationary_variance
+from gmlib.score.langevin import langevin, langevin_path, langevin_step
+from gmlib.score.linear_chain import chain_moments, stationary_variance
 from gmlib.score.local_dimension import LocalDimension, local_dimension
 from gmlib.score.ncsn import NCSNLoss, exact_score, ncsn_loss, ncsn_minimum, noised_laws
 from gmlib.score.network import ScoreNetwork, mlp_score

@@ -48,6 +48,8 @@ def geometric_ladder(
     check_number("sigma_max", sigma_max, low=0.0, low_open=True)
     check_number("sigma_min", sigma_min, low=0.0, high=sigma_max, low_open=True, high_open=True)
     check_count("levels", levels, low=2)
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise TypeError(f"dtype must be a floating torch dtype, got {dtype!r}")
     ratio = sigma_min / sigma_max
     values = [sigma_max * ratio ** (i / (levels - 1)) for i in range(levels)]
     return torch.tensor([*values[:-1], sigma_min], dtype=dtype or torch.get_default_dtype())

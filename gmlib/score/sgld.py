@@ -72,7 +72,7 @@ def sgld(
         1.96
     """
     first = step(0) if callable(step) else step
-    _check_chain(prior_score, x, step=first, steps=steps, temperature=temperature)
+    _check_chain(prior_score, x, step=first, steps=steps, temperature=temperature, name="prior_score")
     if not callable(likelihood_score):
         raise TypeError(f"likelihood_score must be callable, got {type(likelihood_score).__name__}")
     check_tensor("data", data)
@@ -89,8 +89,8 @@ def sgld(
         index = torch.randint(len(data), (len(x), batch_size), generator=generator, device=x.device)
         likelihood = likelihood_score(x, data[index])
         prior = prior_score(x)
-        _check_value(likelihood, x)
-        _check_value(prior, x)
+        _check_value(likelihood, x, "likelihood_score")
+        _check_value(prior, x, "prior_score")
         value = torch.add(prior, likelihood, alpha=scale)
         x = _move(x, value, noise.normal_(generator=generator), delta / 2, math.sqrt(delta * temperature))
     return x
@@ -136,8 +136,8 @@ def sgld_variance(step: float, precision: float, gradient_variance: float) -> fl
     for a posterior of precision :math:`\Lambda` and a score whose minibatch noise has the variance C at every
     :math:`\theta`. The chain multiplies a deviation by :math:`1 - \delta\Lambda/2` and adds the variance
     :math:`\delta + \delta^2C/4`. For the mean of N points with known variance v, minibatches of B drawn with replacement
-    have :math:`C = N^2S^2/(Bv^2)`, with :math:`S^2` the mean squared deviation of the data from their mean. With C = 0 it is
-    the variance of the chain without minibatches, as in :func:`stationary_variance`.
+    have :math:`C = N^2S^2/(Bv^2)`, with :math:`S^2` the mean squared deviation of the data from their mean. With C = 0 it
+    is the variance of the chain without minibatches, as in :func:`stationary_variance`.
 
     Args:
         step: :math:`\delta > 0`.
