@@ -38,10 +38,10 @@ CONTROL = Exercise(
     difficulty=3,
     minutes=35,
     statement=r"""
-The denoising loss of one draw is $\ell_\sigma = \tfrac12\big\lVert s(x + \sigma\varepsilon) +
-\varepsilon/\sigma\big\rVert^2$. Expand it for small $\sigma$, up to and including the terms of order $\sigma^0$.
-Which terms make its variance explode? Which of these have a mean that you know for every $s$, given $x$? And what is
-the mean of the terms of order $\sigma^0$?
+The denoising loss of one draw is
+$\ell_\sigma = \tfrac12\big\lVert s(x + \sigma\varepsilon) + \varepsilon/\sigma\big\rVert^2$. Expand it for small
+$\sigma$, up to and including the terms of order $\sigma^0$. Which terms make its variance explode? Which of these
+have a mean that you know for every $s$, given $x$? And what is the mean of the terms of order $\sigma^0$?
 
 Write `controlled_loss(score, x, noise, sigma)`: the loss of each draw with a *control variate* subtracted, that is a
 quantity of mean exactly 0, such that the expectation is that of $\ell_\sigma$ for every $\sigma$, and the variance
@@ -72,7 +72,8 @@ def controlled_loss(score, x, noise, sigma):
         Mistake(
             "mean-not-kept",
             (("(noise.square() - 1)", "noise.square()"),),
-            "The spread is right, and the mean is off by the same amount for every model. What is the mean of ‖ε‖²?",
+            "The spread is right, and the mean is off by the same amount for every model. (The book's loss drops that "
+            "constant on purpose; here the expectation has to stay.) What is the mean of ‖ε‖²?",
         ),
         Mistake(
             "square-only",
@@ -97,8 +98,8 @@ def controlled_loss(score, x, noise, sigma):
         ),
     ),
     hints=(
-        r"$s(x + \sigma\varepsilon) = s(x) + \sigma\,\nabla s(x)\,\varepsilon + "
-        r"O(\sigma^2)$. Multiply out, and sort by powers of $\sigma$.",
+        r"$s(x + \sigma\varepsilon) = s(x) + \sigma\,\nabla s(x)\,\varepsilon + O(\sigma^2)$. Multiply out, and "
+        r"sort by powers of $\sigma$.",
         r"$\varepsilon$ is independent of $x$. Which of your terms are $\varepsilon$ times something that depends "
         r"on $x$ only?",
     ),
@@ -106,17 +107,18 @@ def controlled_loss(score, x, noise, sigma):
 With $s(x + \sigma\varepsilon) = s + \sigma\,\nabla s\,\varepsilon + O(\sigma^2)$, everything on the right at $x$,
 
 $$
-\ell_\sigma = \frac{\lVert\varepsilon\rVert^2}{2\sigma^2} + \frac{\varepsilon^\top s(x)}\sigma
-  + \Big[\tfrac12\lVert s(x)\rVert^2 + \varepsilon^\top\nabla s(x)\,\varepsilon\Big] + O(\sigma).
+\ell_\sigma = \frac{\lVert\varepsilon\rVert^2}{2\sigma^2} + \frac{\varepsilon^\top s(x)}\sigma +
+  \Big[\tfrac12\lVert s(x)\rVert^2 + \varepsilon^\top\nabla s(x)\,\varepsilon\Big] + O(\sigma).
 $$
 
 The first two terms explode. Given $x$ their means are known whatever the model is: $d/2\sigma^2$ and 0. The bracket
 has the mean $\tfrac12\lVert s\rVert^2 + \mathrm{tr}\,\nabla s$, the implicit loss: all that the denoising loss has to
 say about the model for small $\sigma$ stands in a term that the exploding ones drown. Subtract
-$\frac{\varepsilon^\top s(x)}\sigma + \frac{\lVert\varepsilon\rVert^2 -
-d}{2\sigma^2}$, whose mean is exactly 0 at every $\sigma$: the expectation is unchanged, and what is left spreads like
-the bracket. The price is a second evaluation of the network, at the clean point. Only the term with $s$ matters for
-the gradient; the other makes the printed loss readable.
+$\frac{\varepsilon^\top s(x)}\sigma + \frac{\lVert\varepsilon\rVert^2 - d}{2\sigma^2}$, whose mean is exactly 0 at
+every $\sigma$: the expectation is unchanged, and what is left spreads like the bracket. The price is a second
+evaluation of the network, at the clean point. Only the term with $s$ matters for the gradient; the other makes the
+printed loss readable. {eq}`eq-08b-control` drops the constant $d/2\sigma^2$ as well. For large $\sigma$, where the
+clean point says little about the noisy one, the subtraction can *add* variance.
 """,
     cases=_noised,
     call=with_field,
@@ -155,22 +157,23 @@ CONTRAST = Exercise(
 Contrastive divergence estimates the gradient of the mean log-likelihood by
 $-\nabla_\theta E_\theta(x) + \nabla_\theta E_\theta(x')$, where the chain that makes $x'$ starts at the *data* point
 $x$, and $x'$ is held fixed when the gradient is taken. Let it be one Langevin step of size $\delta$. Expand the mean
-of the estimate in $\delta$ and show that it is $-\tfrac\delta2\nabla_\theta D_F(p_\mathrm{data} \,\|\, p_\theta) +
-O(\delta^2)$: for small steps contrastive divergence *is* score matching.
+of the estimate in $\delta$ and show that it is
+$-\tfrac\delta2\nabla_\theta D_F(p_\mathrm{data} \,\|\, p_\theta) + O(\delta^2)$: for small steps contrastive
+divergence *is* score matching.
 
-Take $E_\lambda(x) = \tfrac12\sum_j\lambda_j x_j^2$. Write `contrast(precision, x, noise, step)`: the estimate for
-each $\lambda_j$, averaged over the $n$ data points, positive where $\lambda_j$ should grow. What happens to the
-fitted precision if one differentiates through the step as well?
+Take $E_\lambda(x) = \tfrac12\sum_j\lambda_j x_j^2$. Write `contrast_gradient(precision, x, noise, step)`: the
+estimate for each $\lambda_j$, averaged over the $n$ data points, positive where $\lambda_j$ should grow. What happens
+to the fitted precision if one differentiates through the step as well?
 """,
-    answer="contrast",
+    answer="contrast_gradient",
     stub="""
-def contrast(precision, x, noise, step):
+def contrast_gradient(precision, x, noise, step):
     # precision: (d,); x, noise: (n, d); step: a number. Returns the
     # estimated gradient of the mean log-likelihood, shape (d,).
     ...
 """,
     reference="""
-def contrast(precision, x, noise, step):
+def contrast_gradient(precision, x, noise, step):
     score = -precision * x
     moved = x + 0.5 * step * score + math.sqrt(step) * noise
     return 0.5 * (moved.square() - x.square()).mean(0)
@@ -228,13 +231,13 @@ def contrast(precision, x, noise, step):
         r"the gradient of the implicit loss.",
     ),
     solution=r"""
-Let $g = \partial_\theta E_\theta$ and $s = -\nabla E_\theta$. Averaged over the noise, $g(x') - g(x) =
-\tfrac\delta2\big(s^\top\nabla g + \Delta g\big) +
-O(\delta^2)$; the drift gives the first term, and the square of the noise gives $\tfrac\delta2\Delta g$. Since $\nabla
-g = -\partial_\theta s$, this is $-\tfrac\delta2\,\partial_\theta\big(\tfrac12\lVert s\rVert^2 + \nabla\cdot
-s\big)$: the implicit loss of the chapter, whose mean over the data differs from $D_F$ by a constant. Ascent on the
-likelihood is descent on the Fisher divergence, and both halves of the estimate start at the data; from model samples
-the difference would vanish, as it must for a step that leaves the model's law alone.
+Let $g = \partial_\theta E_\theta$ and $s = -\nabla E_\theta$. Averaged over the noise,
+$g(x') - g(x) = \tfrac\delta2\big(s^\top\nabla g + \Delta g\big) + O(\delta^2)$; the drift gives the first term, and
+the square of the noise gives $\tfrac\delta2\Delta g$. Since $\nabla g = -\partial_\theta s$, this is
+$-\tfrac\delta2\,\partial_\theta\big(\tfrac12\lVert s\rVert^2 + \nabla\cdot s\big)$: the implicit loss of the chapter,
+whose mean over the data differs from $D_F$ by a constant. Ascent on the likelihood is descent on the Fisher
+divergence, and both halves of the estimate start at the data; from model samples the difference would vanish to this
+order, as it must for a step that leaves the model's law alone.
 
 For the quadratic energy $g_j = \tfrac12x_j^2$, and for data of variance $v$ the mean is
 $\tfrac\delta2(1 - \lambda v) + \tfrac{\delta^2}8\lambda^2v$. To first order it vanishes at $\lambda = 1/v$; exactly,

@@ -63,8 +63,7 @@ def denoising_slope(x, noise, sigma):
         Mistake(
             "undivided-noise",
             (("= -noise / sigma", "= -noise"),),
-            "The direction is right, the length is not: you divide by σ once too few. Units: a score is one over a "
-            "length. What are the units of your target?",
+            "The direction is right, the length is not. Units: a score is one over a length. What are the units of ε?",
         ),
         Mistake(
             "displacement",
@@ -75,7 +74,8 @@ def denoising_slope(x, noise, sigma):
         Mistake(
             "divided-twice",
             (("= -noise / sigma", "= -noise / sigma**2"),),
-            "You divide by σ once too often. Is σ² under the noise ε, or under the displacement x̃ − x?",
+            "Units: a score is one over a length, and yours is one over an area. Is it the noise ε that belongs "
+            "over σ², or the displacement x̃ − x?",
         ),
         Mistake(
             "score-of-the-clean-data",
@@ -90,8 +90,8 @@ def denoising_slope(x, noise, sigma):
         ),
     ),
     hints=(
-        r"$\log q(\tilde x \mid x) = -\lVert\tilde x - x\rVert^2/2\sigma^2 + "
-        r"\text{const}$. The gradient is taken in $\tilde x$.",
+        r"$\log q(\tilde x \mid x) = -\lVert\tilde x - x\rVert^2/2\sigma^2 + \text{const}$. The gradient is taken "
+        r"in $\tilde x$.",
         r"A least-squares fit through the origin of $y$ on $u$ has the slope $\sum uy / \sum u^2$. What are $u$ "
         r"and $y$?",
     ),
@@ -200,14 +200,14 @@ def denoising_floor(var, sigma):
     hints=(
         r"A mean square around the conditional mean: $\mathbb E\lVert s - y\rVert^2 = \mathbb E\lVert s - \mathbb "
         r"E[y \mid \tilde x]\rVert^2 + \mathbb E\lVert y - \mathbb E[y \mid \tilde x]\rVert^2$.",
-        r"The last term is $\mathbb E\lVert y\rVert^2 - \mathbb E\lVert\mathbb E[y \mid \tilde "
-        r"x]\rVert^2$. You know $y$ and its conditional mean.",
+        r"The last term is $\mathbb E\lVert y\rVert^2 - \mathbb E\lVert\mathbb E[y \mid \tilde x]\rVert^2$. You "
+        r"know $y$ and its conditional mean.",
     ),
     solution=r"""
 Write $y = -\varepsilon/\sigma$ for the target. Its conditional mean given $\tilde x$ is
-$\nabla\log q_\sigma(\tilde x)$, and $s(\tilde x)$ is a function of $\tilde x$ alone, so the mixed term of $\lVert
-(s - \mathbb E[y \mid \tilde x]) + (\mathbb E[y \mid \tilde x] - y)\rVert^2$ has mean 0. The first square gives $D_F$.
-The second gives the constant
+$\nabla\log q_\sigma(\tilde x)$, and $s(\tilde x)$ is a function of $\tilde x$ alone, so the mixed term of
+$\lVert (s - \mathbb E[y \mid \tilde x]) + (\mathbb E[y \mid \tilde x] - y)\rVert^2$ has mean 0. The first square
+gives $D_F$. The second gives the constant
 
 $$
 C = \tfrac12\big(\mathbb E\lVert y\rVert^2 - \mathbb E\lVert\nabla\log q_\sigma\rVert^2\big)

@@ -113,8 +113,9 @@ def kl_and_fisher(x, dx, mean, weight, model_weight):
 Let $r(x)$ be the responsibility of the right-hand bump under $p$; its log-odds are $\log\frac{1 - w}w + 2mx$. The
 score is $\nabla\log p = (1 - r)(-m - x) + r(m - x) = (2r - 1)m - x$, and in the same way for $q$ with $r'$, so
 $D_F = 2m^2\,\mathbb E_p (r - r')^2$. The log-odds of $r$ and $r'$ differ by a constant, and both responsibilities are
-0 or 1, up to $e^{-2m\lvert x\rvert}$, away from $x = 0$. The two scores disagree only in a strip of width of order
-$1/m$ around 0, where $p$ has density of order $e^{-m^2/2}$: $D_F$ vanishes exponentially in the *squared* distance.
+0 or 1, up to terms of order $e^{-2m\lvert x\rvert}$, away from $x = 0$. The two scores disagree only in a strip of
+width of order $1/m$ around 0, where $p$ has density of order $e^{-m^2/2}$: $D_F$ vanishes exponentially in the
+*squared* distance.
 
 The KL sees the weights. For far bumps the label can be read off $x$, so the KL of the mixtures tends to that of the
 labels, $w\log\frac w{w'} + (1 - w)\log\frac{1 - w}{1 - w'}$; without its label $x$ can only tell less, so the limit
@@ -218,12 +219,12 @@ other's: the weights are the constants that differentiation loses, one for each 
 
 After the blur the density is positive everywhere, there is one piece, and
 $\nabla\log q_\sigma = \sum_k r_k(\tilde x)\,\nabla\log q_{\sigma,k}$ has the weights in the responsibilities. For two
-points, $\tilde x + \sigma^2\nabla\log q_\sigma(\tilde x) = \mathbb E[x \mid \tilde x] = r a + (1 - r) b$ gives $r =
-\frac{\mathbb E[x \mid \tilde x] - b}{a - b}$, and by Bayes $\log\frac r{1 - r} = \log\frac w{1 - w} - \frac{(\tilde
-x - a)^2 - (\tilde x -
-b)^2}{2\sigma^2}$. Move the likelihoods to the other side. For small $\sigma$ the quotient is huge and $r$ differs
-from 0 or 1 by less than a computer, or a network with its own error, can tell: the information is there in principle
-and not in practice. Large $\sigma$ is where a score model learns the weights.
+points, $\tilde x + \sigma^2\nabla\log q_\sigma(\tilde x) = \mathbb E[x \mid \tilde x] = r a + (1 - r) b$ gives
+$r = \frac{\mathbb E[x \mid \tilde x] - b}{a - b}$, and by Bayes
+$\log\frac r{1 - r} = \log\frac w{1 - w} - \frac{(\tilde x - a)^2 - (\tilde x - b)^2}{2\sigma^2}$. Move the
+likelihoods to the other side. For small $\sigma$ the quotient is huge and $r$ differs from 0 or 1 by less than a
+computer, or a network with its own error, can tell: the information is there in principle and not in practice. Large
+$\sigma$ is where a score model learns the weights.
 """,
     cases=_blurs,
     properties=(

@@ -34,8 +34,8 @@ TRACE = Exercise(
 Show that for every field $s$ that grows slowly enough
 
 $$
-D_F(p \,\|\, s) = \mathbb E_p\big[\tfrac12\lVert s(x)\rVert^2 + \mathrm{tr}\,\nabla s(x)\big]
-    + \tfrac12\,\mathbb E_p\lVert\nabla\log p(x)\rVert^2,
+D_F(p \,\|\, s) = \mathbb E_p\big[\tfrac12\lVert s(x)\rVert^2 + \mathrm{tr}\,\nabla s(x)\big] +
+    \tfrac12\,\mathbb E_p\lVert\nabla\log p(x)\rVert^2,
 $$
 
 and say exactly what must vanish at infinity. The last term does not contain the model.
@@ -107,9 +107,9 @@ def implicit_loss(score, x):
 $\tfrac12\lVert s - \nabla\log p\rVert^2 = \tfrac12\lVert s\rVert^2 - s^\top\nabla\log p + \tfrac12\lVert\nabla\log
 p\rVert^2$, and the middle term has the mean $-\int s^\top\nabla p\,dx = -\sum_i\int s_i\,\partial_i
 p\,dx$. Integrate by parts along coordinate $i$: $-\big[p\,s_i\big]_{x_i=-\infty}^{\infty} + \int p\,\partial_i
-s_i\,dx$. If $p(x)\,s(x) \to 0$ at infinity (fast enough for the flux through a large sphere to vanish) only
-$+\mathbb E_p\,\partial_i s_i$ remains. A density that stops abruptly, such as a normal law cut at 0, breaks this
-condition; the loss then fits the wrong law.
+s_i\,dx$. If $p(x)\,s(x) \to 0$ at infinity (fast enough for the flux through a large sphere to vanish) only $+\mathbb
+E_p\,\partial_i s_i$ remains. A density that stops abruptly, such as a normal law cut at 0, breaks this condition; the
+loss then fits the wrong law.
 
 The sign is plus because it is the Jacobian of the *score*: $s = -\nabla E$ turns it into minus the Laplacian of the
 energy. The trace rewards a field that converges on the data, and the square keeps it from converging without limit. A
@@ -240,7 +240,7 @@ def natural_parameters(gradients, laplacians):
 The score $s_\theta(x) = \sum_j\theta_j\nabla t_j(x)$ does not contain the normaliser and is linear in $\theta$; its
 divergence is $\sum_j\theta_j\Delta t_j$. So the loss is $\tfrac12\theta^\top A\theta + b^\top\theta$ with
 $A = \mathbb E[\nabla t\,\nabla t^\top]$ (a $k \times k$ matrix of inner products in $\mathbb R^d$) and
-$b = \mathbb E[\Delta t]$: a convex parabola, smallest where $A\theta = -b$.
+$b = \mathbb E[\Delta t]$: a convex quadratic, smallest where $A\theta = -b$.
 
 For a normal law with precision $\Lambda$ and score $\eta - \Lambda x$, the parameter $\eta$ is free, so the best one
 makes the mean score vanish, $\eta = \Lambda\,\mathbb E x$. What remains is

@@ -51,17 +51,17 @@ the level before ended. Choose the levels between $\sigma_{\max}$ and $\sigma_{\
 neighbouring blurs of a data point, $\mathcal N(x, \sigma_i^2 I)$ and $\mathcal N(x, \sigma_{i+1}^2 I)$, have the same
 KL divergence at all $i$. (c) What should $\sigma_{\max}$ and $\sigma_{\min}$ be compared with?
 
-Write `ladder(sigma_max, sigma_min, levels)`: the levels in the order of sampling, and their weights.
+Write `levels_and_weights(sigma_max, sigma_min, levels)`: the levels in the order of sampling, and their weights.
 """,
-    answer="ladder",
+    answer="levels_and_weights",
     stub="""
-def ladder(sigma_max, sigma_min, levels):
+def levels_and_weights(sigma_max, sigma_min, levels):
     # sigma_max, sigma_min: numbers; levels: how many, at least 2. Returns
     # (2, levels): the noise levels, then their weights.
     ...
 """,
     reference="""
-def ladder(sigma_max, sigma_min, levels):
+def levels_and_weights(sigma_max, sigma_min, levels):
     ratio = (sigma_min / sigma_max) ** (1 / (levels - 1))
     sigmas = sigma_max * ratio ** torch.arange(levels, dtype=torch.float64)
     weights = sigmas**2

@@ -34,21 +34,21 @@ LANGEVIN = Exercise(
     difficulty=1,
     minutes=15,
     statement=r"""
-Write `langevin(score, x, noise, step)` for {eq}`eq-08-langevin`: $K$ Langevin steps of size $\delta$ from the points
-`x`, with the standard noise of the $k$-th step in `noise[k]`. Return the points at the end.
+Write `langevin_chain(score, x, noise, step)` for {eq}`eq-08-langevin`: $K$ Langevin steps of size $\delta$ from the
+points `x`, with the standard noise of the $k$-th step in `noise[k]`. Return the points at the end.
 
 The step moves by the score and by noise. Which power of $\delta$ belongs to each, if the law of the points is to
 approach $p$ as $\delta \to 0$, and which factor ties the one to the other?
 """,
-    answer="langevin",
+    answer="langevin_chain",
     stub="""
-def langevin(score, x, noise, step):
+def langevin_chain(score, x, noise, step):
     # score: a function from (n, d) to (n, d); x: (n, d); noise: (K, n, d);
     # step: a number. Returns the points after K steps, (n, d).
     ...
 """,
     reference="""
-def langevin(score, x, noise, step):
+def langevin_chain(score, x, noise, step):
     for draw in noise:
         x = x + 0.5 * step * score(x) + math.sqrt(step) * draw
     return x
@@ -217,8 +217,8 @@ def stationary_variance(var, step):
 \tfrac12\nabla\cdot\big(q\,\nabla\log\tfrac qp\big)$, and the bracket is 0 for $q = p$.
 
 (b) One step is $x' = ax + \sqrt\delta\,\varepsilon$ with $a = 1 - \delta/2v$, so the variances obey
-$V' = a^2V + \delta$. They stand still at $V = \delta/(1 - a^2)$, and $1 - a^2 = \frac\delta v -
-\frac{\delta^2}{4v^2} = \frac\delta v\big(1 - \frac\delta{4v}\big)$:
+$V' = a^2V + \delta$. They stand still at $V = \delta/(1 - a^2)$, and
+$1 - a^2 = \frac\delta v - \frac{\delta^2}{4v^2} = \frac\delta v\big(1 - \frac\delta{4v}\big)$:
 
 $$
 V = \frac v{1 - \delta/4v}.

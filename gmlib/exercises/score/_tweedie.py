@@ -112,10 +112,11 @@ def score_and_mean(noisy, data, sigma):
         r"The posterior of a uniform law on $n$ points is a softmax. Of what?",
     ),
     solution=r"""
-$\nabla q_\sigma(\tilde x) = \int p(x)\,q(\tilde x \mid x)\,\frac{x - \tilde
-x}{\sigma^2}\,dx$. Divide by $q_\sigma(\tilde x)$: the weight becomes the posterior, and $\nabla\log q_\sigma(\tilde
-x) = \big(\mathbb E[x \mid \tilde x] - \tilde x\big)/\sigma^2$. Solve for the mean: $\mathbb E[x \mid \tilde x] =
-\tilde x + \sigma^2\,\nabla\log q_\sigma(\tilde x)$. The law of $x$ has disappeared from the formula.
+$\nabla q_\sigma(\tilde x) = \int p(x)\,q(\tilde x \mid x)\,\frac{x - \tilde x}{\sigma^2}\,dx$. Divide by
+$q_\sigma(\tilde x)$: the weight becomes the posterior, and
+$\nabla\log q_\sigma(\tilde x) = \big(\mathbb E[x \mid \tilde x] - \tilde x\big)/\sigma^2$. Solve for the mean:
+$\mathbb E[x \mid \tilde x] = \tilde x + \sigma^2\,\nabla\log q_\sigma(\tilde x)$. The law of $x$ has disappeared from
+the formula.
 
 For $n$ equally likely points the posterior shares are the softmax of $-\lVert\tilde x - x_i\rVert^2/2\sigma^2$ (which
 subtracts the largest exponent first), the mean is their average of the data, and the score is that mean minus
