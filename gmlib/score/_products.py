@@ -58,7 +58,7 @@ def read_level(name: str, sigma: Any, x: Tensor) -> Level:
         check_number(name, sigma, low=0.0, low_open=True)
         return sigma
     check_tensor(name, sigma)
-    if sigma.device != x.device and sigma.dim() > 0:
+    if sigma.device != x.device and (sigma.dim() > 0 or sigma.device.type != "cpu"):
         raise ValueError(f"{name} must be on the device {x.device} of the points, got {sigma.device}")
     if tuple(sigma.shape) not in ((), (x.shape[0],)):
         raise ValueError(
@@ -100,7 +100,7 @@ class Field:
             (product,) = torch.autograd.grad(
                 self._value,
                 self.x,
-                grad_outputs=v,
+                grad_outputs=v.to(self._value.dtype),
                 create_graph=self.keep,
                 retain_graph=True,
                 is_grads_batched=batched,

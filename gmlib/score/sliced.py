@@ -135,8 +135,8 @@ def projections(
     Example:
         >>> import torch
         >>> from gmlib.score import projections
-        >>> projections(torch.zeros(2, 3), kind="sphere").square().sum(1)
-        tensor([3.0000, 3.0000])
+        >>> projections(torch.zeros(2, 3), kind="sphere").square().sum(1).round(decimals=3)
+        tensor([3., 3.])
     """
     check_points("x", x)
     check_choice("kind", kind, KINDS)
