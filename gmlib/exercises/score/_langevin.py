@@ -141,18 +141,18 @@ chain with steps of size $\delta > 0$ is not exact. For $p = \mathcal N(0, v)$ t
 linear in $x$. How does the variance of the points change in one step, and at which value does it stand still? (c)
 From which $\delta$ on is there no such value, because the chain runs away?
 
-Write `stationary_variance(var, step)`: the variance of the chain in the long run, for each entry $v$ of `var`, and
+Write `variance_of_chain(var, step)`: the variance of the chain in the long run, for each entry $v$ of `var`, and
 infinity (`math.inf`) where it runs away.
 """,
-    answer="stationary_variance",
+    answer="variance_of_chain",
     stub="""
-def stationary_variance(var, step):
+def variance_of_chain(var, step):
     # var: (n,), variances of normal targets; step: a number. Returns the
     # stationary variances of the chains, shape (n,).
     ...
 """,
     reference="""
-def stationary_variance(var, step):
+def variance_of_chain(var, step):
     stays = step < 4 * var
     return torch.where(stays, var / (1 - step / (4 * var)), math.inf)
 """,
