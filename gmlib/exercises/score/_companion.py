@@ -72,7 +72,7 @@ def controlled_loss(score, x, noise, sigma):
         Mistake(
             "mean-not-kept",
             (("(noise.square() - 1)", "noise.square()"),),
-            "The spread is right, and the mean is off by the same amount for every model. (The book's loss drops that "
+            "The spread is right, and the mean is off by the same amount for every model. (The companion's loss drops that "
             "constant on purpose; here the expectation has to stay.) What is the mean of ‖ε‖²?",
         ),
         Mistake(
@@ -117,8 +117,8 @@ say about the model for small $\sigma$ stands in a term that the exploding ones 
 $\frac{\varepsilon^\top s(x)}\sigma + \frac{\lVert\varepsilon\rVert^2 - d}{2\sigma^2}$, whose mean is exactly 0 at
 every $\sigma$: the expectation is unchanged, and what is left spreads like the bracket. The price is a second
 evaluation of the network, at the clean point. Only the term with $s$ matters for the gradient; the other makes the
-printed loss readable. {eq}`eq-08b-control` drops the constant $d/2\sigma^2$ as well. For large $\sigma$, where the
-clean point says little about the noisy one, the subtraction can *add* variance.
+printed loss readable. The loss of the companion drops the constant $d/2\sigma^2$ as well. For large $\sigma$, where
+the clean point says little about the noisy one, the subtraction can *add* variance.
 """,
     cases=_noised,
     call=with_field,
