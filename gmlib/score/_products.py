@@ -88,8 +88,8 @@ class Field:
             self._value = evaluate(score, self.x, name)
         if not self._value.requires_grad:
             raise ValueError(
-                f"{name}(x) must be differentiable in x, got a value without a graph (computed under no_grad, "
-                "detached, or constant)"
+                f"{name}(x) must be differentiable in x, got a value without a graph (computed under no_grad "
+                "or inference_mode, detached, or constant)"
             )
         self.keep = recording and (x.requires_grad or _has_parameters(self._value, self.x))
         self.value = self._value if self.keep else self._value.detach()

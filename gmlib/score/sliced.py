@@ -60,7 +60,7 @@ def sliced_score_matching(
 
     Costs one evaluation of the score and, for each direction, one vector-Jacobian product, whatever d: then
     :math:`v^\top \nabla s\, v` is :math:`(\nabla s^\top v)^\top v`. The gradient in the parameters is one more backward
-    pass through both.
+    pass through both; torch differentiates no compiled network twice, so give the network itself.
 
     Args:
         score: any callable, x (batch, \*event) -> (batch, \*event); its value at a point must depend on that point alone.
