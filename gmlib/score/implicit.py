@@ -51,8 +51,8 @@ def implicit_score_matching(
 
     Costs one evaluation of the score and d vector-Jacobian products (d coordinates an event), each about one backward
     pass; the gradient in the parameters goes through all of them again. Only the diagonal of the Jacobian is kept, but
-    while gradients are recorded so is the graph of all d products. `sliced_score_matching` needs one product. To train with either, give
-    the network itself: torch differentiates no compiled network twice.
+    while gradients are recorded so is the graph of all d products. `sliced_score_matching` needs one product. To train
+    with either, give the network itself: torch differentiates no compiled network twice.
 
     Args:
         score: any callable, x (batch, \*event) -> (batch, \*event); its value at a point must depend on that point alone.
