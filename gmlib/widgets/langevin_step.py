@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_choice, check_count, check_number
-from gmlib.score.langevin import chain_moments, langevin_step, stationary_variance
+from gmlib.score import chain_moments, langevin_step, stationary_variance
 from gmlib.widgets.base import STATIC, Widget
 from gmlib.widgets.draws import Draws, check_seed
 

@@ -16,7 +16,15 @@ from gmbook.widgets import STATE, VIEW
 
 from gmlib.classical import best_bandwidth
 from gmlib.distributions import GaussianMixture, toy
-from gmlib.widgets import Bandwidth, HonestDashboard, ImportanceSamples, PosteriorTug, TwoBumps
+from gmlib.widgets import (
+    Bandwidth,
+    HonestDashboard,
+    ImportanceSamples,
+    LangevinStep,
+    PosteriorTug,
+    TwoBumps,
+    TwoModes,
+)
 from gmlib.widgets.density_explorer import THREE
 
 pytestmark = pytest.mark.browser
@@ -478,6 +486,223 @@ def test_a_finger_drags_q_on_a_map(browser: Any, site: str) -> None:
         touched(tab, (x, y), (x - 15, y + 10), (x - 40, y + 30))
         assert abs(middle(handle)[0] - x + 40) < 3
         assert abs(middle(handle)[1] - y - 30) < 3
+
+
+RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+
+def scientific(found: Any, row: str) -> float:
+    """The number beside ``row``, which may be written 2.879·10⁻⁶."""
+    label = found.locator("dt", has_text=re.compile(f"^{re.escape(row)}$"))
+    text = label.locator("xpath=following-sibling::dd[1]").inner_text()
+    return float(text.replace("−", "-").replace("·10", "e").translate(RAISED))
+
+
+def assert_modes(found: Any, *weights: float, **state: float) -> None:
+    """The read-outs have the four digits that gmlib computes by quadrature."""
+    terms = TwoModes(*weights, **state).terms()
+    rows = {
+        "D_F(p‖q), with the ½": terms.fisher,
+        "σ²·D_F": terms.weighted,
+        "2σ²·D_F, the orange curve": terms.square,
+        "KL(p‖q), nats": terms.kl,
+        "KL of the weights alone": terms.kl_weights,
+    }
+    wanted = {row: pytest.approx(value, rel=5.1e-4, abs=1e-300) for row, value in rows.items()}
+    for _ in range(60):
+        got = {row: scientific(found, row) for row in rows}
+        if got == wanted:
+            return
+        found.page.wait_for_timeout(50)
+    assert got == wanted
+
+
+def test_noise_brings_back_what_the_scores_do_not_see(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "two-modes")
+        assert_modes(found, 0.5, 0.2)
+        assert scientific(found, "D_F(p‖q), with the ½") == pytest.approx(2.879e-6)
+        found.get_by_role("button", name="left mode of the data").focus()
+        for key in ("Shift+ArrowUp", "Shift+ArrowUp", "Shift+ArrowUp"):
+            tab.keyboard.press(key)
+        assert_modes(found, 0.8, 0.2)
+        found.get_by_role("button", name="right mode of the model").focus()
+        for key in ("Shift+ArrowDown", "Shift+ArrowDown", "Shift+ArrowDown"):
+            tab.keyboard.press(key)
+        assert_modes(found, 0.8, 0.5)
+        width = found.locator("input[aria-label='standard deviation of each mode']")
+        width.focus()
+        for _ in range(10):
+            tab.keyboard.press("ArrowLeft")
+        assert_modes(found, 0.8, 0.5, std=0.5)
+        distance = found.get_by_role("slider", name="distance c of the modes from 0").first
+        distance.focus()
+        tab.keyboard.press("Shift+ArrowLeft")
+        assert_modes(found, 0.8, 0.5, std=0.5, centre=4.5)
+        tab.keyboard.press("Shift+ArrowRight")
+        found.locator("input[aria-label='noise level σ']").focus()
+        tab.keyboard.press("End")
+        assert_modes(found, 0.8, 0.5, std=0.5, sigma=20.0)
+        level = found.get_by_role("slider", name="noise level σ, on the curves")
+        level.focus()
+        for _ in range(14):
+            tab.keyboard.press("Shift+ArrowLeft")
+        assert_modes(found, 0.8, 0.5, std=0.5)
+        assert level.get_attribute("aria-valuetext") == "σ = 0.00"
+        found.get_by_role("button", name="Where it shows most").click()
+        tab.wait_for_timeout(100)
+        sigma = float(level.get_attribute("aria-valuenow"))
+        assert sigma == pytest.approx(4.42, abs=0.01)
+        assert_modes(found, 0.8, 0.5, std=0.5, sigma=sigma)
+        tab.wait_for_function(
+            "() => document.querySelector('[data-widget=two-modes] .gm-w-live').textContent"
+            ".includes('noise level 4.42')"
+        )
+        found.get_by_role("button", name="No noise").click()
+        assert_modes(found, 0.8, 0.5, std=0.5)
+
+
+def test_two_modes_are_dragged_and_stay_under_the_hand(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "two-modes")
+        places = (("left mode of the data", 0, -20), ("right mode of the model", 0, 15))
+        for name, right, down in places:
+            handle = found.get_by_role("button", name=name)
+            handle.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
+            x, y = middle(handle)
+            tab.mouse.move(x, y)
+            tab.mouse.down()
+            tab.mouse.move(x + 9, y + down, steps=4)
+            tab.mouse.up()
+            tab.wait_for_timeout(100)
+            assert middle(handle) == pytest.approx((x + right, y + down), abs=2)
+        handle = found.get_by_role("slider", name="distance c of the modes from 0").first
+        x, y = middle(handle)
+        tab.mouse.move(x, y)
+        tab.mouse.down()
+        tab.mouse.move(x - 60, y, steps=4)
+        tab.mouse.up()
+        tab.wait_for_timeout(100)
+        assert middle(handle) == pytest.approx((x - 60, y), abs=2)
+
+
+def assert_chains(found: Any, *, n: int = 1000, **state: Any) -> None:
+    """The exact read-outs are gmlib's, and the chains' own moments those of gmlib's chains under the same noise."""
+    given = LangevinStep(n=n, **state)
+    terms, sample = given.terms(), given.sample()
+    rows = {
+        "steps made, k": given.steps,
+        "exact mean, aᵏx₀": terms.mean,
+        "exact variance": terms.variance,
+        "factor a of a step": terms.factor,
+        "steps until 1 % of the start is left": terms.forget,
+        "variance where the chains settle": terms.stationary,
+    }
+    wanted: dict[str, Any] = {
+        row: pytest.approx([value], abs=5.1e-4) if math.isfinite(value) else [] for row, value in rows.items()
+    }
+    drawn = {"mean of the chains": sample.mean().item(), "variance of the chains": sample.var().item()}
+    errors = ((terms.variance / n) ** 0.5, terms.variance * (2 / (n - 1)) ** 0.5)
+    for (row, value), error in zip(drawn.items(), errors, strict=True):
+        wanted[row] = pytest.approx([value, error], abs=5.1e-4)
+    assert_shows(found, wanted)
+
+
+def test_chains_move_step_by_step_and_with_the_step_size(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "langevin-step")
+        assert_chains(found, steps=4)
+        found.get_by_role("button", name="One step").click()
+        assert_chains(found, steps=5)
+        found.get_by_role("button", name="Ten steps").click()
+        assert_chains(found, steps=15)
+        start = found.get_by_role("slider", name="start of every chain")
+        start.focus()
+        for key in ("Shift+ArrowLeft", "ArrowLeft"):
+            tab.keyboard.press(key)
+        assert_chains(found, steps=15, start=1.9)
+        step = found.get_by_role("slider", name="step δ, on the curve")
+        step.focus()
+        tab.keyboard.press("Shift+ArrowRight")
+        tab.wait_for_timeout(100)
+        delta = float(step.get_attribute("aria-valuenow"))
+        assert delta == pytest.approx(0.25 * 10**0.1, rel=2e-3)
+        assert_chains(found, step=delta, steps=15, start=1.9)
+        found.get_by_role("button", name="New noise").click()
+        assert_chains(found, step=delta, steps=15, start=1.9, seed=1)
+        found.get_by_role("button", name="Back to the start").click()
+        assert_chains(found, step=delta, steps=0, start=1.9, seed=1)
+
+
+@pytest.mark.parametrize("rule", ["double_drift", "step_noise", "double_noise"])
+def test_a_wrong_rule_gives_itself_away(browser: Any, site: str, rule: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "langevin-step")
+        found.get_by_label("rule, with s = −x").select_option(rule)
+        assert_chains(found, rule=rule)
+        assert "by a wrong rule" in found.locator(".gm-w-hint").inner_text()
+
+
+def test_a_step_of_five_diverges_in_numbers(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "langevin-step")
+        slider = found.locator("input[aria-label='step δ']")
+        slider.focus()
+        tab.keyboard.press("End")
+        assert_chains(found, step=5.0)
+        assert "diverge" in found.locator(".gm-w-hint").inner_text()
+        for _ in range(100):
+            found.get_by_role("button", name="Ten steps").click()
+        assert_shows(found, {"steps made, k": [1000.0]})
+        assert "NaN" not in found.inner_text()
+        slider.focus()
+        tab.keyboard.press("Home")
+        assert_shows(found, {"factor a of a step": [0.995], "steps until 1 % of the start is left": [919.0]})
+
+
+def test_play_runs_the_chains_and_stops_those_that_diverge(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "langevin-step")
+        found.get_by_role("button", name="Play").click()
+        tab.wait_for_timeout(1200)
+        found.get_by_role("button", name="Pause").click()
+        tab.wait_for_timeout(100)
+        (k,) = shown(found, "steps made, k")
+        assert k > 6
+        tab.wait_for_timeout(400)
+        assert shown(found, "steps made, k") == [k]
+        found.locator("input[aria-label='step δ']").focus()
+        tab.keyboard.press("End")
+        found.get_by_label("rule, with s = −x").select_option("double_drift")
+        found.get_by_role("button", name="Back to the start").click()
+        found.get_by_role("button", name="Play").click()
+        # From 3, times 4 a step: past a million after ten of them.
+        found.get_by_role("button", name="Play").wait_for(timeout=8000)
+        assert_shows(found, {"steps made, k": [10.0]})
+
+
+def test_chains_rest_for_those_who_asked_for_less_motion(browser: Any, site: str) -> None:
+    with opened(browser, site, reduced_motion="reduce") as tab:
+        found = widget(tab, "langevin-step")
+        found.get_by_role("button", name="Play").click()
+        tab.wait_for_timeout(600)
+        assert shown(found, "steps made, k") == [4.0]
+        assert "reduced motion" in found.locator(".gm-w-notice").inner_text()
+        found.get_by_role("button", name="One step").click()
+        assert_shows(found, {"steps made, k": [5.0]})
+
+
+def test_a_finger_drags_step_and_noise(browser: Any, site: str) -> None:
+    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+        for name, handle_name in (
+            ("langevin-step", "step δ, on the curve"),
+            ("two-modes", "noise level σ, on the curves"),
+        ):
+            handle = widget(tab, name).get_by_role("slider", name=handle_name)
+            handle.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
+            x, y = middle(handle)
+            touched(tab, (x, y), (x + 15, y), (x + 40, y + 3))
+            assert abs(middle(handle)[0] - x - 40) < 3
 
 
 DASHBOARD = {

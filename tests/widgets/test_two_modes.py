@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from gmlib.distributions import divergences_1d
+from gmlib.score import fisher_divergence
 from gmlib.widgets import TwoModes
 from gmlib.widgets.two_modes import CENTRES, SIGMAS, STDS, WEIGHTS
 
@@ -116,6 +117,16 @@ def test_kl_is_that_of_the_package(pair: tuple[float, float, float, float]) -> N
     for sigma in (0.0, 2.0):
         shown = widget(pair, sigma)
         assert shown.terms().kl == pytest.approx(divergences_1d(*shown.laws).kl.item(), abs=1e-9)
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_the_fisher_divergence_is_that_of_the_package(pair: tuple[float, float, float, float]) -> None:
+    x = torch.linspace(-30, 30, 60_001, dtype=F64)[:, None]
+    for sigma in (0.0, 2.0):
+        shown = widget(pair, sigma)
+        p, q = shown.laws
+        values = p.log_prob(x).exp() * fisher_divergence(p.score, q.score, x)
+        assert shown.terms().fisher == pytest.approx(torch.trapezoid(values, x[:, 0]).item(), abs=1e-9)
 
 
 @pytest.mark.parametrize("pair", PAIRS)

@@ -1,5 +1,5 @@
 // Langevin chains on N(0, 1), right and with three usual slips: chains, their exact law, where it settles. The oracle is
-// gmlib.score.langevin.
+// gmlib.score.
 import { langevin } from "./mixture.js";
 
 const LEFT = 0.01; // of the start, when it counts as forgotten
@@ -21,6 +21,9 @@ export function stationary(rule, step) {
   const { step: own, temperature } = RULES[rule](step);
   return own < 4 ? temperature / (1 - own / 4) : Infinity;
 }
+
+// The step from which on the chains do not settle.
+export const limit = (rule) => 4 / RULES[rule](1).step;
 
 // Steps until at most 1 % of the start is left; Infinity when some always is.
 export function forget(rule, step) {

@@ -1,7 +1,7 @@
 // Many Langevin chains on N(0, 1): their histogram, their exact law, where it settles, and paths of a few of them.
 import { button, number, readout, select, slider } from "../controls.js";
 import { curve } from "../draw.js";
-import { Chains, factor, forget, histogram, laws, moments, stationary } from "../langevin_chain.js";
+import { Chains, factor, forget, histogram, laws, limit, moments, stationary } from "../langevin_chain.js";
 import { random } from "../random.js";
 import { scientific } from "../scientific.js";
 import { Stage, stroke } from "../stage.js";
@@ -16,7 +16,7 @@ const RIGHT = "langevin";
 
 const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const bell = (mean, variance, x) => Math.exp((-0.5 * (x - mean) ** 2) / variance) / Math.sqrt(2 * Math.PI * variance);
-const short = (v) => scientific(v, 3);
+const short = (v) => (Math.abs(v) < 1e5 ? number(v, 3) : scientific(v));
 
 export default widget("langevin-step", "Langevin step", (view) => {
   const rules = view.get("rules");
@@ -32,7 +32,7 @@ export default widget("langevin-step", "Langevin step", (view) => {
   const paths = new Stage(view, {
     label: "Paths of a few chains over the steps made so far, with the exact mean and a band of two standard deviations.",
     height: () => 220,
-    margin: { left: 30, right: 12, top: 28, bottom: 30 },
+    margin: { left: 30, right: 20, top: 28, bottom: 30 },
   });
   const settled = new Stage(view, {
     label: "The variance in which the chains settle against the step: it grows from that of the target without bound.",
@@ -133,7 +133,7 @@ export default widget("langevin-step", "Langevin step", (view) => {
     const got = moments(places);
     const spread = (value, error) => (error < GONE ? `${short(value)} ± ${short(error)}` : short(value));
     drawn(`${now.k}`, spread(got.mean, Math.sqrt(variance / n)), short(mean), spread(got.variance, variance * Math.sqrt(2 / (n - 1))), short(variance));
-    exactly(number(a, 3), Number.isFinite(due) ? `${due}` : "never", Number.isFinite(rest) ? short(rest) : "none: it grows", "1");
+    exactly(number(a, 3), Number.isFinite(due) ? `${due}` : "never", Number.isFinite(rest) ? short(rest) : "none", "1");
     const said = judge(a, rest, now.rule);
     if (verdict.textContent !== said) verdict.textContent = said;
     view.say(
@@ -191,8 +191,8 @@ function clouds(view, stage, places, { mean, variance, rest }, { k, start }) {
       if (count) c.fillRect(left + 0.5, up, right - left - 1, stage.y(0) - up);
     });
   });
-  if (Number.isFinite(rest)) curve(stage, xs, xs.map((x) => bell(0, rest, x)), { colour: colours.green, width: 2.2, dash: [6, 4] });
-  if (variance > 0) curve(stage, xs, xs.map((x) => bell(mean, variance, x)), { colour: colours.red, width: 2.2 });
+  if (variance > 0) curve(stage, xs, xs.map((x) => bell(mean, variance, x)), { colour: colours.red, width: 2.6 });
+  if (Number.isFinite(rest)) curve(stage, xs, xs.map((x) => bell(0, rest, x)), { colour: colours.green, width: 2.2, dash: [6, 5] });
   c.fillStyle = colours.ink;
   c.textBaseline = "middle";
   const high = stage.margin.top + 8;
@@ -206,7 +206,7 @@ function clouds(view, stage, places, { mean, variance, rest }, { k, start }) {
   }
   if (!k) {
     c.textAlign = start > 3 ? "right" : "left";
-    c.fillText("all chains", stage.x(start) + (start > 3 ? -12 : 12), high + 18);
+    c.fillText("all chains", stage.x(start) + (start > 3 ? -10 : 24), high + 18);
   }
   const narrow = stage.width < 480;
   legend(view, stage, stage.margin.left, 11, [["target N(0, 1)", "blue"], [`${places.length} chains`, "faint"], ...(narrow ? [] : [[`exact law at k = ${k}`, "red"], ["where they settle", "green", [6, 4]]])]);
@@ -258,7 +258,7 @@ function trails(view, stage, paths, { means, variances }, k) {
   c.textAlign = "right";
   c.textBaseline = "bottom";
   c.fillText("step", stage.width - stage.margin.right, stage.height - stage.margin.bottom - 4);
-  legend(view, stage, stage.margin.left, 11, [["mean ± 2 std, exact", "red"], [`${paths.length} chains`, "faint"]]);
+  legend(view, stage, stage.margin.left, 11, [["mean ± 2 std, exact", "red"], [`${paths.length} chains`, "faint"], ["target", "blue", [2, 4]]]);
 }
 
 // Where the chains settle, against the step: by this rule, and by the right one.
@@ -278,6 +278,11 @@ function curves(view, stage, { step, rule }, rest) {
     c.fillText(tick === 0.01 ? "δ = 0.01" : `${tick}`, Math.max(at, tick === 0.01 ? 38 : 0), bottom + 8);
   }
   const xs = Float64Array.from({ length: 301 }, (_, i) => low + (i / 300) * (high - low));
+  const wall = stage.x(Math.log10(limit(rule)));
+  c.fillStyle = colours.red;
+  c.globalAlpha = 0.14;
+  c.fillRect(wall, top, stage.width - stage.margin.right - wall, bottom - top);
+  c.globalAlpha = 1;
   // 1 / (1 - δ/4) is drawn up to its pole, and no further.
   const drawn = (name, colour, width, dash = []) => {
     const seen = xs.filter((x) => stationary(name, 10 ** x) < 1e3);
@@ -298,10 +303,20 @@ function curves(view, stage, { step, rule }, rest) {
     c.arc(here, stage.y(rest), 4.5, 0, 7);
     c.fill();
   }
+  // Where no chain settles, in words that stand out from the lines below them.
+  const words = `diverges from δ = ${limit(rule)} on`;
+  const long = c.measureText(words).width;
+  const end = stage.width - stage.margin.right - 3;
+  c.globalAlpha = 0.85;
+  c.fillStyle = colours.paper;
+  c.fillRect(end - long - 3, bottom - 24, long + 6, 19);
+  c.globalAlpha = 1;
   c.fillStyle = colours.ink;
   c.textBaseline = "middle";
+  c.textAlign = "right";
+  c.fillText(words, end, bottom - 14);
   c.textAlign = here > stage.width - 90 ? "right" : "left";
   c.fillText(`δ = ${number(step, 3)}`, here + (c.textAlign === "left" ? 16 : -16), top - 9);
-  legend(view, stage, stage.margin.left, 11, [["settles at", "green"], ["target", "blue"], ...(rule === RIGHT ? [] : [["right rule", "faint", [3, 3]]])]);
+  legend(view, stage, stage.margin.left, 11, [["settled variance", "green"], ["target", "blue"], ...(rule === RIGHT ? [] : [["right rule", "faint", [3, 3]]])]);
   stage.place();
 }

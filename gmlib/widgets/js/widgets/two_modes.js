@@ -33,7 +33,7 @@ export default widget("two-modes", "Two modes", (view) => {
   });
   const lower = new Stage(view, {
     label: "Against the noise level: the KL divergence, which falls, and two sigma squared times the Fisher divergence, which rises from nothing and falls again.",
-    height: () => 236,
+    height: () => 290,
     margin: { left: 40, right: 14, top: 52, bottom: 30 },
   });
   view.body.append(upper.element, middle.element);
@@ -105,7 +105,7 @@ export default widget("two-modes", "Two modes", (view) => {
     const exact = divergences(now);
     const alone = weightsKl(now.weight, now.modelWeight);
     // It does not follow what is dragged in this picture.
-    const edge = WIDEST + 3 * Math.sqrt(law.v);
+    const edge = WIDEST + 0.3 + 3.2 * Math.sqrt(law.v);
     const xs = Float64Array.from({ length: 701 }, (_, i) => edge * (i / 350 - 1));
     densities(view, upper, now, law, xs);
     scores(view, middle, now, law, xs);
@@ -160,7 +160,9 @@ function densities(view, stage, { weight, modelWeight, centre }, law, xs) {
   c.fillStyle = colours.faint;
   c.textAlign = "right";
   c.textBaseline = "middle";
-  c.fillText("modes at ±c", Math.max(stage.x(-centre) - 8, stage.margin.left + 56), at + (stage.x(-centre) - 8 < stage.margin.left + 56 ? 14 : 0));
+  const end = Math.min(stage.x(-centre) - 9, stage.x(centre) - 20);
+  const short = end < stage.margin.left + 50;
+  c.fillText("modes at ±c", short ? stage.margin.left + 56 : end, at + (short ? 15 : 0));
   legend(view, stage, [["data p", "blue"], ["model q", "red"]]);
   stage.place();
 }
@@ -168,7 +170,12 @@ function densities(view, stage, { weight, modelWeight, centre }, law, xs) {
 function scores(view, stage, { weight, modelWeight, centre }, law, xs) {
   const { colours } = view;
   const edge = xs[xs.length - 1];
-  const reach = (1.08 * Math.max(edge - centre, centre)) / law.v;
+  const gap = scoreGap(weight, modelWeight, law);
+  // Near 0 the scores turn within v/c, which the common grid may miss.
+  const near = centre > 0 ? (6 * law.v) / centre : 0;
+  const fine = xs[1] - xs[0] > near / 60 ? Float64Array.from([...xs, ...Array.from({ length: 161 }, (_, i) => near * (i / 80 - 1))]).sort() : xs;
+  const differences = fine.map(gap);
+  const reach = 1.08 * Math.max((edge - centre) / law.v, centre / law.v, ...differences.map(Math.abs));
   stage.x.domain([-edge, edge]);
   stage.y.domain([-reach, reach]);
   const c = stage.begin();
@@ -188,10 +195,9 @@ function scores(view, stage, { weight, modelWeight, centre }, law, xs) {
   c.strokeStyle = colours.grid;
   c.lineWidth = 1;
   stroke(c, [stage.margin.left, stage.y(0)], [stage.width - stage.margin.right, stage.y(0)]);
-  const gap = scoreGap(weight, modelWeight, law);
-  curve(stage, xs, xs.map((x) => score(weight, law, x)), { colour: colours.blue, width: 4 });
-  curve(stage, xs, xs.map((x) => score(modelWeight, law, x)), { colour: colours.red, width: 2 });
-  curve(stage, xs, xs.map(gap), { colour: colours.orange, width: 2.2 });
+  curve(stage, fine, fine.map((x) => score(weight, law, x)), { colour: colours.blue, width: 4 });
+  curve(stage, fine, fine.map((x) => score(modelWeight, law, x)), { colour: colours.red, width: 2 });
+  curve(stage, fine, differences, { colour: colours.orange, width: 2.2 });
   legend(view, stage, [["score of p", "blue"], ["score of q", "red"], ["difference", "orange"]]);
 }
 
