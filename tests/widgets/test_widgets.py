@@ -21,6 +21,7 @@ from gmlib.widgets import (
     ImportanceSamples,
     LangevinStep,
     PosteriorTug,
+    SwissRollScores,
     TwoBumps,
     TwoModes,
 )
@@ -116,6 +117,10 @@ def test_traits_refuse_what_the_picture_cannot_show() -> None:
     with pytest.raises(TraitError):
         TwoBumps().weight = 1.0
     with pytest.raises(TraitError):
+        SwissRollScores().sigma = 0.01
+    with pytest.raises(TraitError):
+        SwissRollScores().sampler = "heun"
+    with pytest.raises(TraitError):
         TwoModes().sigma = 21.0
     with pytest.raises(TraitError):
         LangevinStep().rule = "euler"
@@ -198,6 +203,23 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (TwoBumps, {"centre": 3.5}, ValueError, "centre"),
     (TwoBumps, {"variance": 0.05}, ValueError, "variance"),
     (TwoBumps, {"variance": float("nan")}, ValueError, "variance"),
+    (SwissRollScores, {"law": "roll"}, ValueError, "law"),
+    (SwissRollScores, {"sigma": 0.01}, ValueError, "sigma"),
+    (SwissRollScores, {"sigma": "1"}, TypeError, "sigma"),
+    (SwissRollScores, {"show": "left"}, ValueError, "show"),
+    (SwissRollScores, {"sampler": "heun"}, ValueError, "sampler"),
+    (SwissRollScores, {"drive": "both"}, ValueError, "drive"),
+    (SwissRollScores, {"step": 6.0}, ValueError, "step"),
+    (SwissRollScores, {"step": float("nan")}, ValueError, "step"),
+    (SwissRollScores, {"levels": 1}, ValueError, "levels"),
+    (SwissRollScores, {"levels": 101}, ValueError, "levels"),
+    (SwissRollScores, {"steps": 0}, ValueError, "steps"),
+    (SwissRollScores, {"steps": 8.0}, TypeError, "steps"),
+    (SwissRollScores, {"run": 2001}, ValueError, "run"),
+    (SwissRollScores, {"temperature": -0.1}, ValueError, "temperature"),
+    (SwissRollScores, {"n": 5001}, ValueError, "n must"),
+    (SwissRollScores, {"seed": -1}, ValueError, "seed"),
+    (SwissRollScores, {"seed": 2**31}, ValueError, "seed"),
     (TwoModes, {"weight": 0.0}, ValueError, "weight"),
     (TwoModes, {"weight": "0.5"}, TypeError, "weight"),
     (TwoModes, {"model_weight": 0.97}, ValueError, "model_weight"),

@@ -1,0 +1,180 @@
+// Two arithmetic kernels in WebAssembly with two float64 lanes, assembled here: a layer of a network for 32 points at a
+// time, and the score of a mixture. Where WebAssembly is not to be had, `kernels` gives null and the callers do the same in
+// plain JavaScript, several times slower.
+
+export const POINTS = 32; // of a block
+const ROW = 8 * POINTS; // bytes of one feature of a block
+const REACH = 32; // nats below the largest term, where a component no longer counts: e^-32 is 1e-14
+
+// --- an assembler: code is nested arrays of bytes -------------------------------------------------------------------
+
+const unsigned = (v) => (v < 128 ? [v] : [(v & 127) | 128, ...unsigned(v >>> 7)]);
+const signed = (v) => (v >= -64 && v < 64 ? [v & 127] : [(v & 127) | 128, ...signed(v >> 7)]);
+const float = (v) => [...new Uint8Array(Float64Array.of(v).buffer)];
+const sized = (...parts) => {
+  const bytes = parts.flat(Infinity);
+  return [unsigned(bytes.length), bytes];
+};
+const simd = (code, ...rest) => [0xfd, unsigned(code), rest];
+
+const get = (i) => [0x20, i];
+const set = (i, value) => [value, 0x21, i];
+const int = (v) => [0x41, signed(v)];
+const add = (a, b) => [a, b, 0x6a];
+const times = (a, b) => [a, b, 0x6c];
+const below = (a, b) => [a, b, 0x49];
+const onward = (i, by) => set(i, add(get(i), int(by)));
+// Runs `body` until the pointer i, moved on by `by`, is at `end`; always once.
+const until = (i, end, by, ...body) => [0x03, 0x40, body, onward(i, by), below(get(i), end), 0x0d, 0, 0x0b];
+const when = (test, ...body) => [test, 0x04, 0x40, body, 0x0b];
+
+const load = (at, offset = 0) => [at, simd(0x00, 4, unsigned(offset))];
+const spread = (at, offset = 0) => [at, simd(0x0a, 3, unsigned(offset))]; // one number into both lanes
+const store = (at, value, offset = 0) => [at, value, simd(0x0b, 4, unsigned(offset))];
+const both = (v) => simd(0x0c, float(v), float(v));
+const binary = (code) => (a, b) => [a, b, simd(code)];
+const [plus, minus, mul, div, least, most] = [0xf0, 0xf1, 0xf2, 0xf3, 0xf6, 0xf7].map(binary);
+const greater = binary(0x4a);
+const anyOf = (a) => [a, simd(0x53)];
+const shuffle = (a, b, lanes) => [a, b, simd(0x0d, lanes.flatMap((lane) => [0, 1, 2, 3, 4, 5, 6, 7].map((i) => 8 * lane + i)))];
+
+// e to the local x, into local y (x, k and s are spoilt): x = k log 2 + r with |r| at most log(2) / 2, Taylor's polynomial of
+// degree eight in r (error 2e-10), and k added to the exponent. Adding 1.5 * 2^52 rounds to a whole number in the lowest bits.
+const ROUND = 6755399441055744;
+const TAYLOR = [1, 1, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040, 1 / 40320].map((v) => both(v));
+function exponential(x, y, k, s) {
+  const line = (i) => plus(TAYLOR[i], mul(TAYLOR[i + 1], get(x)));
+  const fourth = mul(get(s), get(s));
+  return [
+    set(x, least(most(get(x), both(-700)), both(700))),
+    set(k, plus(mul(get(x), both(Math.LOG2E)), both(ROUND))),
+    set(y, minus(get(k), both(ROUND))),
+    set(x, minus(minus(get(x), mul(get(y), both(0.6931471803691238))), mul(get(y), both(1.9082149292705877e-10)))),
+    set(s, mul(get(x), get(x))),
+    // In pairs of terms, which do not wait for one another.
+    set(y, plus(line(4), mul(get(s), plus(line(6), mul(get(s), TAYLOR[8]))))),
+    set(y, plus(plus(line(0), mul(get(s), line(2))), mul(fourth, get(y)))),
+    set(y, [get(y), get(k), int(52), simd(0xcb), simd(0xce)]),
+  ];
+}
+
+// layer(x, w, b, y, inputs, groups): y = W x + b for a block, features in rows of 32 points. Outputs come in groups of
+// four: w has for each group and input four weights, b four biases. Four outputs for four points stay in registers.
+function layer() {
+  const [x, w, b, y, inputs, groups, p, xp, wEnd, yEnd] = Array.from({ length: 10 }, (_, i) => i);
+  const sum = (o, half) => 10 + 2 * o + half;
+  const [u, v, t] = [18, 19, 20];
+  const four = [0, 1, 2, 3];
+  const body = [
+    set(yEnd, add(get(y), times(get(groups), int(4 * ROW)))),
+    until(y, get(yEnd), 4 * ROW, [
+      set(wEnd, add(get(w), times(get(inputs), int(32)))),
+      set(p, int(0)),
+      until(p, int(ROW), 32, [
+        four.map((o) => [0, 1].map((half) => set(sum(o, half), spread(get(b), 8 * o)))),
+        set(xp, add(get(x), get(p))),
+        until(w, get(wEnd), 32, [
+          set(u, load(get(xp))),
+          set(v, load(get(xp), 16)),
+          four.map((o) => [
+            set(t, spread(get(w), 8 * o)),
+            set(sum(o, 0), plus(get(sum(o, 0)), mul(get(t), get(u)))),
+            set(sum(o, 1), plus(get(sum(o, 1)), mul(get(t), get(v)))),
+          ]),
+          onward(xp, ROW),
+        ]),
+        set(w, [get(wEnd), times(get(inputs), int(32)), 0x6b]),
+        four.map((o) => [0, 1].map((half) => store(add(get(y), get(p)), get(sum(o, half)), o * ROW + 16 * half))),
+      ]),
+      set(w, get(wEnd)),
+      onward(b, 32),
+    ]),
+  ];
+  return { inputs: 6, locals: [[4, 0x7f], [11, 0x7b]], body };
+}
+
+// silu(y, end): y / (1 + exp(-y)) in place, four numbers at a time.
+function silu() {
+  const [y, end] = [0, 1];
+  const halves = [0, 1].map((half) => {
+    const [value, x, power, k, square] = [2, 3, 4, 5, 6].map((i) => i + 5 * half);
+    const before = [set(value, load(get(y), 16 * half)), set(x, minus(both(0), get(value))), exponential(x, power, k, square)];
+    return [before, store(get(y), div(get(value), plus(both(1), get(power))), 16 * half)];
+  });
+  return { inputs: 2, locals: [[10, 0x7b]], body: until(y, get(end), 32, halves) };
+}
+
+// mixture(p, end, c, cEnd, terms): the score at each two points from p (x, y, x, y) in their place. A component has six
+// numbers: its mean, its precision (xx, xy, yy), and the log of its weight with the normal law's constant.
+function mixture() {
+  const [p, end, c, cEnd, terms, k, t, x, y, dx, dy, top, term, power, whole, square, sum, sx, sy] = Array.from({ length: 19 }, (_, i) => i);
+  const [xx, xy, yy] = [16, 24, 32].map((offset) => spread(get(k), offset));
+  const apart = [set(dx, minus(spread(get(k)), get(x))), set(dy, minus(spread(get(k), 8), get(y)))];
+  const [gx, gy] = [plus(mul(xx, get(dx)), mul(xy, get(dy))), plus(mul(xy, get(dx)), mul(yy, get(dy)))];
+  const body = until(p, get(end), 32, [
+    set(x, shuffle(load(get(p)), load(get(p), 16), [0, 2])),
+    set(y, shuffle(load(get(p)), load(get(p), 16), [1, 3])),
+    set(top, both(-Infinity)),
+    set(k, get(c)),
+    set(t, get(terms)),
+    until(k, get(cEnd), 48, [
+      apart,
+      set(term, minus(spread(get(k), 40), mul(both(0.5), plus(mul(get(dx), gx), mul(get(dy), gy))))),
+      store(get(t), get(term)),
+      set(top, most(get(top), get(term))),
+      onward(t, 16),
+    ]),
+    [sum, sx, sy].map((i) => set(i, both(0))),
+    set(k, get(c)),
+    set(t, get(terms)),
+    until(k, get(cEnd), 48, [
+      set(term, minus(load(get(t)), get(top))),
+      when(anyOf(greater(get(term), both(-REACH))), [
+        exponential(term, power, whole, square),
+        apart,
+        set(sum, plus(get(sum), get(power))),
+        set(sx, plus(get(sx), mul(get(power), gx))),
+        set(sy, plus(get(sy), mul(get(power), gy))),
+      ]),
+      onward(t, 16),
+    ]),
+    set(sx, div(get(sx), get(sum))),
+    set(sy, div(get(sy), get(sum))),
+    store(get(p), shuffle(get(sx), get(sy), [0, 2])),
+    store(get(p), shuffle(get(sx), get(sy), [1, 3]), 16),
+  ]);
+  return { inputs: 5, locals: [[2, 0x7f], [12, 0x7b]], body };
+}
+
+function assembled() {
+  const functions = { layer: layer(), silu: silu(), mixture: mixture() };
+  const all = Object.values(functions);
+  const name = (text) => sized(...[...text].map((letter) => letter.charCodeAt(0)));
+  const list = (items) => [unsigned(items.length), items];
+  const section = (id, items) => [id, sized(list(items))];
+  return Uint8Array.from([
+    0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
+    section(1, all.map(({ inputs }) => [0x60, inputs, Array(inputs).fill(0x7f), 0])),
+    section(2, [[name("page"), name("memory"), 2, 0, 1]]),
+    section(3, all.map((_, i) => [i])),
+    section(7, Object.keys(functions).map((key, i) => [name(key), 0, i])),
+    section(10, all.map(({ locals, body }) => sized(list(locals), body, 0x0b))),
+  ].flat(Infinity));
+}
+
+let compiled; // undefined: not tried; null: not to be had
+
+// The kernels { layer, silu, mixture } on a memory of at least `bytes`, whose numbers are `numbers`; or null.
+export function kernels(bytes) {
+  if (compiled === undefined) {
+    try {
+      compiled = new WebAssembly.Module(assembled());
+    } catch {
+      compiled = null; // a page's policy or an old browser
+    }
+  }
+  if (!compiled) return null;
+  const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / 65536) });
+  const { exports } = new WebAssembly.Instance(compiled, { page: { memory } });
+  return { ...exports, numbers: new Float64Array(memory.buffer) };
+}
