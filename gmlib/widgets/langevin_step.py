@@ -61,14 +61,14 @@ class LangevinStep(Widget):
     overshoot, for :math:`\delta \ge 4` they never settle. The three wrong rules are right ones at another temperature
     :math:`\tau` (and, for the first, twice the step):
 
-    ======================================== ============ ====== =============================== ==================
-    rule                                     step         τ      :math:`V_\infty`                at :math:`\delta = 0.25`
-    ======================================== ============ ====== =============================== ==================
-    ``"langevin"``                           δ            1      :math:`1/(1 - \delta/4)`        1.067
-    ``"double_drift"``: :math:`\delta s`     2δ           ½      :math:`1/(2 - \delta)`          0.571
-    ``"step_noise"``: :math:`\delta\varepsilon` δ         δ      :math:`\delta/(1 - \delta/4)`   0.267
-    ``"double_noise"``: :math:`\sqrt{2\delta}` δ          2      :math:`2/(1 - \delta/4)`        2.133
-    ======================================== ============ ====== =============================== ==================
+    ================== ============================================== ==== = ============================= =====
+    rule               drift, noise                                   step τ :math:`V_\infty`              δ = ¼
+    ================== ============================================== ==== = ============================= =====
+    ``"langevin"``     :math:`\delta s/2,\ \sqrt\delta\varepsilon`    δ    1 :math:`1/(1 - \delta/4)`      1.067
+    ``"double_drift"`` :math:`\delta s,\ \sqrt\delta\varepsilon`      2δ   ½ :math:`1/(2 - \delta)`        0.571
+    ``"step_noise"``   :math:`\delta s/2,\ \delta\varepsilon`         δ    δ :math:`\delta/(1 - \delta/4)` 0.267
+    ``"double_noise"`` :math:`\delta s/2,\ \sqrt{2\delta}\varepsilon` δ    2 :math:`2/(1 - \delta/4)`      2.133
+    ================== ============================================== ==== = ============================= =====
 
     Args:
         step: :math:`\delta`, from 0.01 to 5; a squared length.
@@ -163,7 +163,7 @@ class LangevinStep(Widget):
     def sample(self) -> Float[Tensor, " n"]:
         """The chains after ``steps`` moves, with the noise that the browser draws from the seed.
 
-        It draws ``n * steps`` numbers in plain Python: about a second for a million.
+        It draws ``n * steps`` numbers in plain Python: a few seconds for a million.
 
         Example:
             >>> from gmlib.widgets import LangevinStep

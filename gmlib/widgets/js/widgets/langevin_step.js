@@ -100,7 +100,6 @@ export default widget("langevin-step", "Langevin step", (view) => {
     const on = !view.get("playing");
     const now = state();
     view.set(on && (now.k === MOST || gone(now)) ? { steps: 0, playing: on } : { playing: on });
-    calm();
   };
   // So fast that a start is forgotten in about four seconds.
   let [last, owed] = [0, 0];
@@ -117,6 +116,7 @@ export default widget("langevin-step", "Langevin step", (view) => {
     play.textContent = playing ? "Pause" : "Play";
     [last, owed] = [performance.now(), 0];
     view.animate(playing ? move : null);
+    if (playing || view.shown) calm();
   });
   view.still.addEventListener("change", calm, { signal: view.signal });
 
