@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_event, check_number, check_tensor
-from gmlib.distributions import Gaussian, Law
+from gmlib._checks import check_tensor
+from gmlib.distributions import Law
+from gmlib.score.denoising import denoising_minimum
 from gmlib.score.network import check_sigma
 
 NoiseScore = Callable[[Tensor, Tensor], Tensor]
@@ -158,28 +158,27 @@ def ncsn_loss(
 
 
 def ncsn_minimum(
-    law: Law, sigma: float | int, noisy: Float[Tensor, "n d"] | None = None
-) -> Float[Tensor, ""]:
-    r"""The least value that the weighted loss can take at one noise level.
+    law: Law, sigma: float | Float[Tensor, "*_"], noisy: Float[Tensor, "batch d"] | None = None
+) -> Float[Tensor, "*_"]:
+    r"""The least value that the weighted loss can take at a noise level.
 
     .. math:: L^*(\sigma) = \tfrac12 \big( d - \sigma^2\, \mathbb E_{q_\sigma} \lVert \nabla \log q_\sigma \rVert^2 \big),
               \qquad L^*(\sigma) = \tfrac12 \sum_j \frac{v_j}{v_j + \sigma^2} \text{ for a normal law}
 
     (:math:`v_j`: the eigenvalues of its covariance.) It lies between 0 and d/2 at every level of every law: half the
-    mean squared error of the best guess of the noise. The unweighted minimum is :math:`1/\sigma^2` times this and would
-    leave the large levels without a voice.
+    mean squared error of the best guess of the noise. The unweighted minimum, `denoising_minimum`, is
+    :math:`1/\sigma^2` times this and would leave the large levels without a voice.
 
     Args:
         law: the law of the data, without batch dimensions.
-        sigma: noise level, positive.
-        noisy: points of the *noised* law to average over, (n, d), for a law that is not normal: a regular
-            estimate with error :math:`1/\sqrt n`.
+        sigma: noise level, positive; a number or a tensor () or (batch,).
+        noisy: points of the *noised* law, (batch, d), to average over; not needed for a `Gaussian`.
 
     Returns:
-        The minimum, a scalar: exact for a normal law, an average over ``noisy`` for another.
+        (batch,), whose mean is the minimum; the minimum itself, (), if ``noisy`` is not given.
 
     Raises:
-        TypeError: ``law`` is no `Law`.
+        TypeError: ``law`` is no single `Law`.
         ValueError: ``sigma`` is not positive, ``noisy`` has the wrong shape, or is missing for a law that is not normal.
 
     Example:
@@ -189,20 +188,7 @@ def ncsn_minimum(
         >>> ncsn_minimum(Gaussian(torch.zeros(2), var=3.0), 1.0).item()  # two coordinates, each 3/4 of a half
         0.75
     """
-    _check_law(law)
-    if tuple(law.batch_shape) != ():
-        raise ValueError(f"law must have no batch dimensions, got batch_shape {tuple(law.batch_shape)}")
-    check_number("sigma", sigma, low=0.0, low_open=True)
-    if noisy is None:
-        if not isinstance(law, Gaussian):
-            raise ValueError(f"noisy must be points of the noised law for a {type(law).__name__}, got None")
-        eigenvalues = torch.linalg.eigvalsh(law.covariance)
-        return 0.5 * (eigenvalues / (eigenvalues + sigma**2)).sum()
-    check_event("noisy", noisy, tuple(law.event_shape))
-    if noisy.dim() != 2 or len(noisy) == 0:
-        raise ValueError(f"noisy must have shape (n, d) with n >= 1, got shape {tuple(noisy.shape)}")
-    square = law.noised(1.0, float(sigma)).score(noisy).square().sum(-1)
-    return 0.5 * (noisy.shape[-1] - sigma**2 * square.mean())
+    return sigma**2 * denoising_minimum(law, sigma, noisy)
 
 
 def _check_law(law: Law) -> None:

@@ -76,7 +76,7 @@ def field_zeros(
         ([-1.0, 0.0, 1.0], [True, False, True])
     """
     check_number("low", low)
-    check_number("high", high, low=low, low_open=True)
+    check_number("high", high, low=float(low), low_open=True)
     check_count("cells", cells)
     check_count("steps", steps)
     side = torch.linspace(float(low), float(high), cells + 1, dtype=dtype, device=device)

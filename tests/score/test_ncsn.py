@@ -83,16 +83,18 @@ def test_minimum_of_a_mixture() -> None:
         0.5 * sum(e / (e + 0.49) for e in np.linalg.eigvalsh([[2.0, 1.2], [1.2, 1.0]])), rel=1e-12
     )
     noisy = law.noised(1.0, 0.7).sample((n,), generator=generator)
-    each = 0.49 * 0.5 * law.noised(1.0, 0.7).score(noisy).square().sum(-1)
-    estimate = ncsn_minimum(law, 0.7, noisy)
-    assert abs(estimate.item() - exact.item()) < 5 * each.std().item() * n**-0.5
+    each = ncsn_minimum(law, 0.7, noisy)
+    assert torch.allclose(each, exact, rtol=1e-12)  # a normal law's posterior is as wide everywhere
+    square = law.noised(1.0, 0.7).score(noisy).square().sum(-1)
+    other = 0.5 * (2 - 0.49 * square)
+    assert abs(other.mean().item() - exact.item()) < 5 * other.std().item() * n**-0.5
 
     roll = swiss_roll(dtype=F64)
     x = roll.sample((5000,), generator=generator)
     noise = torch.randn(5000, 2, dtype=F64, generator=generator)
     sigma = torch.tensor(0.3, dtype=F64)
     loss = ncsn_loss(exact_score(roll), x, noise, sigma).total
-    floor = ncsn_minimum(roll, 0.3, x + 0.3 * noise).item()
+    floor = ncsn_minimum(roll, 0.3, x + 0.3 * noise).mean().item()
     assert abs(loss.mean().item() - floor) < 5 * loss.std().item() * 5000**-0.5
 
 
@@ -135,17 +137,11 @@ def test_loss_takes_any_event_and_any_levels() -> None:
             ValueError,
             r"sigma must have shape \(\) or \(2,\)",
         ),
-        (lambda: ncsn_minimum(two_modes(0.5), 1.0), ValueError, "noisy must be points of the noised law"),
-        (lambda: ncsn_minimum(two_modes(0.5), 0.0), ValueError, "sigma must be a finite number in"),
+        (lambda: ncsn_minimum(two_modes(0.5), 1.0), ValueError, "noisy must be given for a GaussianMixture"),
         (
-            lambda: ncsn_minimum(two_modes(0.5), 1.0, torch.zeros(0, 1)),
+            lambda: ncsn_minimum(two_modes(0.5), 0.0, torch.zeros(1, 1)),
             ValueError,
-            r"noisy must have shape \(n, d\)",
-        ),
-        (
-            lambda: ncsn_minimum(Gaussian(torch.zeros(3, 1), var=1.0), 1.0),
-            ValueError,
-            r"law must have no batch dimensions, got batch_shape \(3,\)",
+            "sigma must be a finite number",
         ),
     ],
 )
