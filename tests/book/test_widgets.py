@@ -22,6 +22,7 @@ from gmlib.widgets import (
     ImportanceSamples,
     LangevinStep,
     PosteriorTug,
+    SwissRollScores,
     TwoBumps,
     TwoModes,
 )
@@ -664,7 +665,10 @@ def test_play_runs_the_chains_and_stops_those_that_diverge(browser: Any, site: s
     with opened(browser, site) as tab:
         found = widget(tab, "langevin-step")
         found.get_by_role("button", name="Play").click()
-        tab.wait_for_timeout(1200)
+        for _ in range(100):
+            if shown(found, "steps made, k") > [6]:
+                break
+            tab.wait_for_timeout(50)
         found.get_by_role("button", name="Pause").click()
         tab.wait_for_timeout(100)
         (k,) = shown(found, "steps made, k")
@@ -852,6 +856,103 @@ def test_the_readers_own_mixture_follows_the_hand(browser: Any, site: str) -> No
         tab.mouse.up()
         tab.wait_for_timeout(150)
         assert abs(middle(first)[0] - x - 30) < 2
+
+
+def assert_scores(
+    found: Any, law: str = "swiss_roll", *, sigma: float = 0.3, at: tuple[float, float] = (0, 0)
+) -> None:
+    """The read-outs have what gmlib computes of the law and of the network, at the probe and on average."""
+    widget = SwissRollScores(law, sigma=sigma)
+    widget.probe = [float(v) for v in at]
+    truth = widget.readings()
+
+    def near(value: Any, digits: int) -> Any:
+        return pytest.approx(value if isinstance(value, list) else [value], abs=0.6 * 10**-digits)
+
+    wanted = {
+        "at x": list(at),
+        "log q_σ(x), nats": near(truth.log_density, 3),
+        "exact score, 1/length": near(list(truth.exact), 2),
+        "learnt score, 1/length": near(list(truth.learnt), 2),
+        "error here, 1/length": near(truth.error, 3),
+        "rms error over q_σ, 1/length": near(truth.rms_error, 3),
+        "as a share of the rms score": near(100 * truth.rms_error / truth.rms_score, 1),
+    }
+    assert_shows(found, wanted)
+
+
+def arrived(found: Any) -> float:
+    """Wait until the particles rest; their sliced distance to the data."""
+    found.get_by_role("button", name="Play").wait_for(timeout=60_000)
+    found.page.wait_for_timeout(200)
+    (distance,) = shown(found, "sliced W₂, particles to data, length")
+    return distance
+
+
+def test_both_scores_are_read_at_the_probe_and_on_average(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "swiss-roll-scores")
+        assert_scores(found)
+        found.get_by_role("button", name="probe on the right picture").focus()
+        for key in ("Shift+ArrowRight", "ArrowUp", "ArrowUp"):
+            tab.keyboard.press(key)
+        assert_scores(found, at=(0.5, 0.1))
+        found.get_by_label("noise level σ").focus()
+        tab.keyboard.press("Home")
+        assert_scores(found, sigma=0.05, at=(0.5, 0.1))
+        tab.keyboard.press("End")
+        assert_scores(found, sigma=5.0, at=(0.5, 0.1))
+        found.get_by_role("radio", name="difference").check()
+        for law in ("checkerboard", "banana"):
+            found.get_by_label("law", exact=True).select_option(law)
+            assert_scores(found, law, sigma=5.0, at=(0.5, 0.1))
+
+
+def test_particles_settle_on_the_roll(browser: Any, site: str) -> None:
+    ends = []
+    for motion in ("no-preference", "reduce"):
+        with opened(browser, site, reduced_motion=motion) as tab:
+            found = widget(tab, "swiss-roll-scores")
+            assert shown(found, "sliced W₂, particles to data, length")[0] > 3
+            found.get_by_role("button", name="Play").click()
+            ends.append(arrived(found))
+            assert_shows(found, {"steps taken": [192, 192]})
+            assert_scores(found, sigma=0.05)
+            (fresh,) = shown(found, "the same, fresh data to data")
+            assert ends[-1] < 2 * fresh
+            assert ("reduced motion" in found.inner_text()) == (motion == "reduce")
+    assert ends[0] == ends[1]
+
+
+def test_particles_ride_the_flow_with_the_slider(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "swiss-roll-scores")
+        found.get_by_role("radio", name="flow").check()
+        found.get_by_role("radio", name="exact score").check()
+        found.get_by_label("noise levels on the way down").focus()
+        tab.keyboard.press("End")
+        sigma = found.get_by_label("noise level σ")
+        sigma.focus()
+        for key, steps, low, high in (("Home", 99, 0.0, 0.1), ("End", 198, 3.0, 5.0)):
+            tab.keyboard.press(key)
+            assert_shows(found, {"steps taken": [steps, steps] if steps == 99 else [steps]})
+            assert low < arrived(found) < high
+
+
+def test_steps_that_are_too_long_throw_particles_out(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "swiss-roll-scores")
+        found.get_by_role("radio", name="Langevin").check()
+        for label in ("noise level σ", "step size δ"):
+            found.get_by_label(label).focus()
+            tab.keyboard.press("End")
+        found.get_by_role("button", name="Play").click()
+        found.locator(".gm-w-notice", has_text="too long").wait_for(timeout=15_000)
+        found.get_by_label("step size δ").focus()
+        tab.keyboard.press("Home")
+        found.get_by_role("button", name="One step").click()
+        assert_shows(found, {"steps taken": [1, 500]})
+        assert found.locator(".gm-w-notice").is_hidden()
 
 
 def picture(found: Any) -> str:

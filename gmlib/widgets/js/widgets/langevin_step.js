@@ -84,22 +84,24 @@ export default widget("langevin-step", "Langevin step", (view) => {
     if (chains.key !== `${n} ${seed}`) chains = { key: `${n} ${seed}`, all: new Chains(n, random(seed).normal) };
     return chains.all.at(rule, step, from, k, PATHS);
   };
-  // Whether the exact law has left every picture.
-  const gone = ({ rule, step, start: from, k }) => {
-    const law = laws(rule, step, from, k);
-    return Math.sqrt(law.variances[k]) + Math.abs(law.means[k]) > GONE;
+  // The step at which play stops: the last one, or the first whose exact law has left every picture.
+  const end = ({ rule, step, start: from }) => {
+    const { means, variances } = laws(rule, step, from, MOST);
+    const first = means.findIndex((mean, k) => Math.abs(mean) + Math.sqrt(variances[k]) > GONE);
+    return first < 0 ? MOST : first;
   };
 
   const go = (count) => {
     const now = state();
-    const k = Math.min(MOST, now.k + count);
-    view.set({ steps: k });
-    if (view.get("playing") && (k === MOST || gone({ ...now, k }))) view.set({ playing: false });
+    if (!view.get("playing")) return view.set({ steps: Math.min(MOST, now.k + count) });
+    const last = end(now);
+    const k = Math.min(Math.max(last, now.k), now.k + count);
+    view.set({ steps: k, playing: k < last });
   };
   const start = () => {
     const on = !view.get("playing");
     const now = state();
-    view.set(on && (now.k === MOST || gone(now)) ? { steps: 0, playing: on } : { playing: on });
+    view.set(on && now.k >= end(now) ? { steps: 0, playing: on } : { playing: on });
   };
   // So fast that a start is forgotten in about four seconds.
   let [last, owed] = [0, 0];
