@@ -903,7 +903,7 @@ def test_both_scores_are_read_at_the_probe_and_on_average(browser: Any, site: st
         tab.keyboard.press("End")
         assert_scores(found, sigma=5.0, at=(0.5, 0.1))
         found.get_by_role("radio", name="difference").check()
-        for law in ("checkerboard", "banana"):
+        for law in ("two_moons", "eight_gaussians", "cross"):
             found.get_by_label("law", exact=True).select_option(law)
             assert_scores(found, law, sigma=5.0, at=(0.5, 0.1))
 

@@ -249,7 +249,7 @@ def test_the_average_error_is_that_of_fresh_draws(name: str, sigma: float) -> No
 @pytest.mark.parametrize("name", TOYS)
 def test_every_law_has_a_network_that_knows_its_score(name: str) -> None:
     found = SwissRollScores(name, sigma=1.0).readings()
-    assert found.rms_error < 0.1 * found.rms_score
+    assert found.rms_error < 0.2 * found.rms_score
     widget = SwissRollScores(name, sigma=0.5)
     widget.probe = [0.3, -0.2]
     found, point = widget.readings(), torch.tensor([0.3, -0.2], dtype=F64)

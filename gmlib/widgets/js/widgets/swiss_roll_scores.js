@@ -76,7 +76,7 @@ class Scores {
     button(view, buttons, { label: "New noise", press: () => view.set({ seed: view.get("seed") + 1, moving: false }) });
     for (const stage of this.stages) {
       stage.handle({
-        name: () => `probe at ${number(view.get("probe")[0])}, ${number(view.get("probe")[1])}`,
+        name: () => `probe on the ${stage === parts.left ? "left" : "right"} picture at ${number(view.get("probe")[0])}, ${number(view.get("probe")[1])}`,
         kind: "gm-w-orange gm-w-ring",
         get: () => view.get("probe"),
         move: (place) => this.probe(place),
@@ -336,8 +336,8 @@ class Scores {
     const now = this.exact.noised(sigma);
     // Four points a standard deviation: what lies between them the eye cannot tell from the truth.
     const h = Math.max((x1 - x0) / 280, 0.28 * now.grain);
-    const side = Math.ceil((x1 - x0) / h) + 2;
-    const grid = { x0: x0 - h / 2, y0: y0 - h / 2, h, nx: side, ny: side };
+    const side = Math.ceil((x1 - x0) / h) + 4; // beyond the edge, where a scaled picture fades
+    const grid = { x0: x0 - 1.5 * h, y0: y0 - 1.5 * h, h, nx: side, ny: side };
     const density = now.field(grid);
     const gap = (x1 - x0) / ARROWS;
     const feet = new Float64Array(2 * ARROWS * ARROWS);
@@ -357,8 +357,8 @@ class Scores {
   errors({ sigma }) {
     const [x0, x1] = this.stages[0].x.domain();
     const [y0] = this.stages[0].y.domain();
-    const h = (x1 - x0) / (SIDE - 2);
-    const grid = { x0: x0 - h / 2, y0: y0 - h / 2, h, nx: SIDE, ny: SIDE };
+    const h = (x1 - x0) / (SIDE - 4);
+    const grid = { x0: x0 - 1.5 * h, y0: y0 - 1.5 * h, h, nx: SIDE, ny: SIDE };
     const points = new Float64Array(2 * SIDE * SIDE);
     for (let i = 0; i < SIDE * SIDE; i++) points.set([grid.x0 + (i % SIDE) * h, grid.y0 + Math.floor(i / SIDE) * h], 2 * i);
     const [exact, learnt] = [this.exact.scores(points, sigma), this.network.scores(points, sigma)];
@@ -458,10 +458,10 @@ class Scores {
   words(difference, drive) {
     const { view } = this;
     this.told = `${difference} ${drive}`;
-    const moves = (which) => (which === drive ? " moves the particles" : "");
+    const moved = (which) => (which === drive ? "particles it moves" : "the same particles");
     const texts = difference
       ? [[["ink", "exact score"], ["orange", "learnt score"], ["red", "particles"]], [["ink", "learnt − exact"], ["blue", "σ · its length, 0 to 1"]]]
-      : [[["ink", `exact score${moves("exact")}`], ["blue", "density"]], [["ink", `learnt score${moves("learnt")}`], ["blue", "density"]]];
+      : ["exact", "learnt"].map((which) => [["ink", `${which} score`], ["red", moved(which)], ["blue", "density"]]);
     this.stages.forEach(({ caption }, i) => {
       caption.replaceChildren();
       for (const [colour, text] of texts[i]) {
