@@ -87,6 +87,8 @@ def field_zeros(
     change = ((each.amax(0) >= 0) & (each.amin(0) <= 0)).all(-1)
     middle = (side[:-1] + side[1:]) / 2
     start = torch.cartesian_prod(middle, middle)[change.flatten()]
+    if len(start) == 0:
+        return FieldZeros(start, start.clone())
     x = start
     for _ in range(steps):
         value, jacobian = _with_jacobian(field, x)
@@ -98,7 +100,7 @@ def field_zeros(
     solved = (left < 1e-3 * width) & ((x - start).abs().amax(-1) < 2.5 * width)
     x, jacobian = x[solved], jacobian[solved]
     near = torch.cdist(x, x) < 1e-2 * width
-    first = near.int().argmax(1) == torch.arange(len(x), device=x.device) if len(x) else solved[solved]
+    first = ~near.tril(-1).any(1)  # of those at one place
     x, jacobian = x[first], jacobian[first]
     order = x[:, 0].argsort()
     real = torch.linalg.eigvals(jacobian).real.sort(dim=-1).values
