@@ -1,4 +1,5 @@
-"""Frames of the density explorer in headless Chromium, with 2,000 samples and 24 x 24 arrows, and the time until it is up.
+"""Frames in headless Chromium: the density explorer with 2,000 samples and 24 x 24 arrows, the Swiss-roll scores with 2,000
+particles that a network or the exact score moves; and the time until the gallery is up.
 
 A frame's *work* is the time that JavaScript takes for it; its *interval* is the time since the frame before, which the
 screen's rate bounds from below. The site must be built (``make book``). The clock is the browser's.
@@ -22,6 +23,12 @@ SITE = "http://site.test"
 PAGE = "book/widgets.html"
 FRAMES = 120
 LAWS = ("two_moons", "pinwheel")
+MOVES = (
+    ("learnt score", "annealed"),
+    ("exact score", "annealed"),
+    ("learnt score", "flow"),
+    ("exact score", "flow"),
+)
 
 WATCH = """
 window.work = []; window.at = []; window.up = null;
@@ -77,8 +84,34 @@ def _frames(tab: Any, case: str, about: dict[str, Any]) -> list[Row]:
     return [_row(case, "work", work, **about), _row(case, "interval", intervals, **about)]
 
 
+def _scores(browser: Any, drive: str, sampler: str) -> list[Row]:
+    """Frames of the Swiss-roll scores while the particles move; the annealed ladder changes its level every eighth frame,
+    the flow every frame."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.route(f"{SITE}/**", _serve)
+    context.add_init_script(WATCH)
+    tab = context.new_page()
+    tab.goto(f"{SITE}/{PAGE}")
+    tab.wait_for_function("() => window.up !== null", timeout=30_000)
+    found = tab.locator("[data-widget=swiss-roll-scores]")
+    found.scroll_into_view_if_needed()
+    found.get_by_role("radio", name=drive).check()
+    found.get_by_role("radio", name=sampler).check()
+    found.get_by_label("noise levels on the way down").fill("24" if sampler == "annealed" else "100")
+    tab.wait_for_timeout(500)
+    tab.evaluate("window.work = [], window.at = []")
+    found.get_by_role("button", name="Play").click()
+    wanted = FRAMES if sampler == "annealed" else 99
+    tab.wait_for_function(f"() => window.work.length >= {wanted}", timeout=120_000)
+    about = {"browser": f"Chromium {browser.version}", "particles": 2000, "arrows": 2 * 22 * 22}
+    rows = _frames(tab, f"Swiss roll, {drive}, {sampler}", about)
+    context.close()
+    return rows
+
+
 def run(*, rounds: int, clock: str) -> list[Row]:
-    """Measure ``rounds`` starts of the gallery, then frames of two laws, moving and under a sweep of the noise.
+    """Measure ``rounds`` starts of the gallery, then frames of two laws, moving and under a sweep of the noise, then
+    frames of the Swiss roll's particles.
 
     Raises:
         RuntimeError: the site is not built, or there is no Chromium.
@@ -102,7 +135,7 @@ def run(*, rounds: int, clock: str) -> list[Row]:
             tab.wait_for_function("() => window.up !== null", timeout=30_000)
             starts.append(tab.evaluate("window.up"))
             context.close()
-        rows.append(_row("gallery, three widgets", "up", starts, browser=about["browser"]))
+        rows.append(_row("gallery, every widget", "up", starts, browser=about["browser"]))
         for law in LAWS:
             context = browser.new_context(viewport={"width": 1280, "height": 900})
             context.route(f"{SITE}/**", _serve)
@@ -124,5 +157,7 @@ def run(*, rounds: int, clock: str) -> list[Row]:
             tab.evaluate(SWEEP, FRAMES)
             rows += _frames(tab, f"{law}, noise swept", about)
             context.close()
+        for drive, sampler in MOVES:
+            rows += _scores(browser, drive, sampler)
         browser.close()
     return rows

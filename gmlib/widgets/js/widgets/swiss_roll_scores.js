@@ -62,7 +62,7 @@ export default widget("swiss-roll-scores", "Swiss-roll scores", (view) => {
   const here = readout(view, lists, [["at x"], ["log q_σ(x), nats"], ["exact score, 1/length"], ["learnt score, 1/length"], ["error here, 1/length", "total"]]);
   const whole = readout(view, lists, [
     ["rms error over q_σ, 1/length"], ["as a share of the rms score"], ["sliced W₂, particles to data, length"],
-    ["the same, fresh data to data"], ["steps taken", "total"],
+    ["the same, fresh data to data"], ["particles out of the picture"], ["steps taken", "total"],
   ]);
   return new Scores(view, { left, right, fields, buttons, here, whole });
 });
@@ -458,7 +458,7 @@ class Scores {
   words(difference, drive) {
     const { view } = this;
     this.told = `${difference} ${drive}`;
-    const moved = (which) => (which === drive ? "particles it moves" : "the same particles");
+    const moved = (which) => (which === drive ? "particles it moves" : "same particles");
     const texts = difference
       ? [[["ink", "exact score"], ["orange", "learnt score"], ["red", "particles"]], [["ink", "learnt − exact"], ["blue", "σ · its length, 0 to 1"]]]
       : ["exact", "learnt"].map((which) => [["ink", `${which} score`], ["red", moved(which)], ["blue", "density"]]);
@@ -473,6 +473,16 @@ class Scores {
     });
   }
 
+  outside() {
+    const [[x0, x1], [y0, y1]] = [this.stages[0].x.domain(), this.stages[0].y.domain()];
+    const { places } = this;
+    let count = 0;
+    for (let i = 0; i < places.length; i += 2) {
+      if (!(places[i] > x0 && places[i] < x1 && places[i + 1] > y0 && places[i + 1] < y1)) count++;
+    }
+    return count;
+  }
+
   numbers([x, y], sigma, ex, lx) {
     const { view, parts, mean } = this;
     const log = this.exact.noised(sigma).logDensity(x, y);
@@ -480,7 +490,7 @@ class Scores {
     const pair = (v, digits = 2) => `(${number(v[0], digits)}, ${number(v[1], digits)})`;
     const share = `${((100 * mean.error) / mean.score).toFixed(1)} %`;
     parts.here(pair([x, y]), number(log, 3), pair(ex), pair(lx), number(error, 3));
-    parts.whole(number(mean.error, 3), share, number(this.shown, 3), number(this.floor, 3), this.taken <= this.total ? `${this.taken} of ${this.total}` : String(this.taken));
+    parts.whole(number(mean.error, 3), share, number(this.shown, 3), number(this.floor, 3), String(this.outside()), this.taken <= this.total ? `${this.taken} of ${this.total}` : String(this.taken));
     view.say(
       `${NAMES[view.get("law")]}, noise level ${three(sigma)}. At ${number(x)}, ${number(y)}: log density ${number(log, 3)}, exact score ` +
         `${number(ex[0])}, ${number(ex[1])}, learnt score ${number(lx[0])}, ${number(lx[1])}. Root mean square error over the noised ` +
