@@ -22,6 +22,8 @@ DEVICE = "cpu"
 SITE = "http://site.test"
 PAGE = "book/widgets.html"
 FRAMES = 120
+POLL = 50
+"""Milliseconds: Playwright asks by animation frames otherwise, which would be counted."""
 LAWS = ("two_moons", "pinwheel")
 MOVES = (
     ("learnt score", "annealed"),
@@ -102,7 +104,7 @@ def _scores(browser: Any, drive: str, sampler: str) -> list[Row]:
     tab.evaluate("window.work = [], window.at = []")
     found.get_by_role("button", name="Play").click()
     wanted = FRAMES if sampler == "annealed" else 99
-    tab.wait_for_function(f"() => window.work.length >= {wanted}", timeout=120_000)
+    tab.wait_for_function(f"() => window.work.length >= {wanted}", polling=POLL, timeout=120_000)
     about = {"browser": f"Chromium {browser.version}", "particles": 2000, "arrows": 2 * 22 * 22}
     rows = _frames(tab, f"Swiss roll, {drive}, {sampler}", about)
     context.close()
@@ -149,7 +151,7 @@ def run(*, rounds: int, clock: str) -> list[Row]:
             tab.wait_for_timeout(1000)
             tab.evaluate("window.work = [], window.at = []")
             found.get_by_role("button", name="Move samples").click()
-            tab.wait_for_function(f"() => window.work.length >= {FRAMES}", timeout=120_000)
+            tab.wait_for_function(f"() => window.work.length >= {FRAMES}", polling=POLL, timeout=120_000)
             rows += _frames(tab, f"{law}, samples move", about)
             found.get_by_role("button", name="Move samples").click()
             tab.wait_for_timeout(500)

@@ -24,6 +24,14 @@ const NODES_A_FRAME = 128;
 const LINES = directions(32);
 const FAR = 1e4; // where particles count as lost
 
+const LABELS = {
+  both: ["exact", "learnt"].map((which) => `The ${which} score as arrows on the density of the noised law, with the particles; a probe can be moved over it.`),
+  difference: [
+    "Exact and learnt score as arrows on the density of the noised law, with the particles; a probe can be moved over them.",
+    "The learnt minus the exact score as arrows, and its length as shade: darker is more; a probe can be moved over it.",
+  ],
+};
+
 const three = (v) => (v >= 99.5 ? v.toFixed(0) : v >= 9.95 ? v.toFixed(1) : v >= 0.0995 ? v.toFixed(2) : v.toFixed(3));
 
 export default widget("swiss-roll-scores", "Swiss-roll scores", (view) => {
@@ -37,7 +45,7 @@ export default widget("swiss-roll-scores", "Swiss-roll scores", (view) => {
     const box = view.make("div", "", pictures);
     const caption = view.make("p", "gm-w-hint", box);
     const stage = new Stage(view, {
-      label: `The ${i ? "learnt" : "exact"} score as arrows on the density of the noised law, with the particles; a probe can be moved over it.`,
+      label: LABELS.both[i],
       height: (width) => width,
       margin: { left: 2, right: 2, top: 2, bottom: 2 },
     });
@@ -462,7 +470,8 @@ class Scores {
     const texts = difference
       ? [[["ink", "exact score"], ["orange", "learnt score"], ["red", "particles"]], [["ink", "learnt − exact"], ["blue", "σ · its length, 0 to 1"]]]
       : ["exact", "learnt"].map((which) => [["ink", `${which} score`], ["red", moved(which)], ["blue", "density"]]);
-    this.stages.forEach(({ caption }, i) => {
+    this.stages.forEach(({ caption, canvas }, i) => {
+      canvas.setAttribute("aria-label", LABELS[difference ? "difference" : "both"][i]);
       caption.replaceChildren();
       for (const [colour, text] of texts[i]) {
         const entry = view.make("span", "", caption);
