@@ -56,7 +56,7 @@ def one_step_contrast(
 
     (:eq:`eq-08b-contrast` in the book; Hyvärinen 2007, *Connections*.) A step of gradient descent on the contrast is
     a step of :math:`-\tfrac\delta2 \nabla D_F`: score matching, without a second derivative. The chain starts at the
-    *data*; from the model it would give the gradient of the likelihood.
+    *data*; from the model it would give the gradient of the negative log-likelihood.
 
     That holds if x' counts as data. Differentiated through the step as well, the contrast is an objective, of mean
     :math:`\tfrac\delta2\,\mathbb E[\lVert s \rVert^2 + \operatorname{tr}\nabla s] + O(\delta^2)`, where the square has lost

@@ -21,12 +21,12 @@ REACH = 12.0
 
 @dataclass(frozen=True)
 class HeatFlow:
-    r"""How far q is from p once both are noised, at each added variance.
+    r"""How far p is from q once both are noised, at each added variance.
 
     Attributes:
         times: the added variance t, (n,).
-        kl: :math:`\mathrm{KL}(q_t \,\|\, p_t)`, nats, (n,).
-        fisher: :math:`D_F(q_t \,\|\, p_t)`, with the ½, (n,): minus the slope of ``kl``.
+        kl: :math:`\mathrm{KL}(p_t \,\|\, q_t)`, nats, (n,).
+        fisher: :math:`D_F(p_t \,\|\, q_t)`, with the ½, (n,): minus the slope of ``kl``.
 
     Example:
         >>> import torch
@@ -40,20 +40,20 @@ class HeatFlow:
     fisher: Tensor
 
 
-def heat_flow(q: Law, p: Law, times: Float[Tensor, " n"], *, points: int = 4001) -> HeatFlow:
+def heat_flow(p: Law, q: Law, times: Float[Tensor, " n"], *, points: int = 4001) -> HeatFlow:
     r"""KL and Fisher divergence of two laws on the line as both are noised, by quadrature.
 
-    .. math:: \frac{d}{dt}\,\mathrm{KL}(q_t \,\|\, p_t) = -D_F(q_t \,\|\, p_t)
-              = -\tfrac12\,\mathbb E_{q_t} \big\lVert \nabla\log q_t - \nabla\log p_t \big\rVert^2,
-              \qquad q_t = q * \mathcal N(0, t), \quad p_t = p * \mathcal N(0, t)
+    .. math:: \frac{d}{dt}\,\mathrm{KL}(p_t \,\|\, q_t) = -D_F(p_t \,\|\, q_t)
+              = -\tfrac12\,\mathbb E_{p_t} \big\lVert \nabla\log p_t - \nabla\log q_t \big\rVert^2,
+              \qquad p_t = p * \mathcal N(0, t), \quad q_t = q * \mathcal N(0, t)
 
     (:eq:`eq-08b-debruijn` in the book; Lyu 2009, theorem 1, with the ½ inside :math:`D_F` here.) The trapezoid rule
-    runs over 12 standard deviations of :math:`q_t` on each side and is as good as the arithmetic while its spacing
+    runs over 12 standard deviations of :math:`p_t` on each side and is as good as the arithmetic while its spacing
     is finer than the narrowest feature of the two laws.
 
     Args:
-        q: the law under the expectation, over one coordinate.
-        p: the other.
+        p: the law under the expectation, over one coordinate.
+        q: the other.
         times: added variances, in the unit of x squared, (n,), not negative.
         points: nodes of the rule.
 
@@ -61,7 +61,7 @@ def heat_flow(q: Law, p: Law, times: Float[Tensor, " n"], *, points: int = 4001)
         Both divergences at each time.
 
     Raises:
-        TypeError: ``q`` or ``p`` is not a `gmlib.distributions.Law`.
+        TypeError: ``p`` or ``q`` is not a `gmlib.distributions.Law`.
         ValueError: a law is not over one coordinate or has a batch, or ``times`` is empty, negative or not (n,).
 
     Cost: log-density and score of both laws at ``n * points`` points, no derivative.
@@ -75,41 +75,41 @@ def heat_flow(q: Law, p: Law, times: Float[Tensor, " n"], *, points: int = 4001)
         >>> print(f"{flow.kl.item():.5f} {flow.fisher.item():.5f}")
         0.13793 0.10884
     """
-    _check_line("q", q)
     _check_line("p", p)
+    _check_line("q", q)
     check_count("points", points, low=3)
     check_tensor("times", times)
     if times.dim() != 1 or times.numel() == 0 or not bool(((times >= 0) & times.isfinite()).all()):
         raise ValueError(f"times must be (n,), n >= 1, finite and not negative, got {times}")
     sigma = times.sqrt()
-    noised_q, noised_p = q.noised(1.0, sigma), p.noised(1.0, sigma)
-    reach = REACH * noised_q.variance.sqrt()  # (n, 1)
+    noised_p, noised_q = p.noised(1.0, sigma), q.noised(1.0, sigma)
+    reach = REACH * noised_p.variance.sqrt()  # (n, 1)
     unit = torch.linspace(-1, 1, points, dtype=times.dtype, device=times.device)
-    x = noised_q.mean + reach * unit[:, None, None]  # (points, n, 1)
-    log_q, log_p = noised_q.log_prob(x), noised_p.log_prob(x)
-    density = log_q.exp()
-    square = (noised_q.score(x) - noised_p.score(x)).square().sum(-1)
+    x = noised_p.mean + reach * unit[:, None, None]  # (points, n, 1)
+    log_p, log_q = noised_p.log_prob(x), noised_q.log_prob(x)
+    density = log_p.exp()
+    square = (noised_p.score(x) - noised_q.score(x)).square().sum(-1)
     width = reach.squeeze(-1) * (2 / (points - 1))
 
     def expectation(values: Tensor) -> Tensor:
         return width * torch.trapezoid(density * values, dim=0)
 
-    return HeatFlow(times, expectation(log_q - log_p), 0.5 * expectation(square))
+    return HeatFlow(times, expectation(log_p - log_q), 0.5 * expectation(square))
 
 
 def kl_from_fisher(
-    q: Law, p: Law, *, nodes: int = 64, scale: float = 1.0, points: int = 4001
+    p: Law, q: Law, *, nodes: int = 64, scale: float = 1.0, points: int = 4001
 ) -> Float[Tensor, ""]:
     r"""The KL of two laws on the line as the Fisher divergence summed over all noise levels, in nats.
 
-    .. math:: \mathrm{KL}(q \,\|\, p) = \int_0^\infty D_F(q_t \,\|\, p_t)\,dt
+    .. math:: \mathrm{KL}(p \,\|\, q) = \int_0^\infty D_F(p_t \,\|\, q_t)\,dt
 
     (:eq:`eq-08b-debruijn` in the book, integrated: with infinite noise nothing is left to tell the laws apart.)
     Gauss-Legendre in u with :math:`t = \ell\,(u/(1-u))^2`.
 
     Args:
-        q: the law under the expectation, over one coordinate.
-        p: the other.
+        p: the law under the expectation, over one coordinate.
+        q: the other.
         nodes: nodes of the rule over t; narrow or far apart components need more.
         scale: :math:`\ell`, the added variance at half the nodes, in the unit of x squared.
         points: nodes of the rule over x, as in `heat_flow`.
@@ -130,11 +130,11 @@ def kl_from_fisher(
     """
     check_count("nodes", nodes, low=2)
     check_number("scale", scale, low=0.0, low_open=True)
-    _check_line("q", q)
+    _check_line("p", p)
     u, weight = _gauss_legendre(nodes)
-    u, weight = u.to(q.mean), weight.to(q.mean)
+    u, weight = u.to(p.mean), weight.to(p.mean)
     times = scale * (u / (1 - u)).square()
-    return (weight * 2 * scale * u / (1 - u) ** 3 * heat_flow(q, p, times, points=points).fisher).sum()
+    return (weight * 2 * scale * u / (1 - u) ** 3 * heat_flow(p, q, times, points=points).fisher).sum()
 
 
 def _gauss_legendre(n: int) -> tuple[Tensor, Tensor]:

@@ -165,7 +165,7 @@ def denoising_minimum(
               = \mathbb E_{q_\sigma} \frac{\operatorname{tr}\operatorname{Cov}(x \mid \tilde x)}{2 \sigma^4}
 
     (:eq:`eq-08-floor` in the book.) A loss minus this number is a Fisher divergence, and only that difference compares
-    noise levels. The second form is returned point by point: it is never negative and its mean varies less than the
+    noise levels. The second form is returned point by point: it is never negative and its mean usually varies less than the
     first's. For :math:`\mathcal N(m, v)` on the line it is :math:`v / (2 \sigma^2 (v + \sigma^2))` at every point.
 
     Args:

@@ -18,7 +18,8 @@ def fisher_divergence(
     .. math:: D_F(p \,\|\, q) = \mathbb E_{p}\, \tfrac12 \lVert \nabla\log p(x) - \nabla\log q(x) \rVert^2
 
     (:eq:`eq-08-fisher` in the book; many papers leave out the ½, de Bruijn's identity asks for it.) No normaliser enters.
-    It is 0 only if the laws agree on every connected piece of p's support; between far modes it hardly sees the weights.
+    It is 0 only if their densities are proportional on every connected piece of p's support; between far modes it hardly
+    sees the weights.
 
     Two evaluations of a score, no derivative of one.
 
@@ -55,9 +56,9 @@ def sliced_fisher_divergence(
     r"""The integrand of the sliced Fisher divergence: scores compared along random directions.
 
     .. math:: D_{SF}(p \,\|\, q) = \mathbb E_v \mathbb E_{p}\, \tfrac12
-              \big(v^\top (\nabla\log p(x) - \nabla\log q(x))\big)^2
+              \big(u^\top (\nabla\log p(x) - \nabla\log q(x))\big)^2
 
-    With :math:`\mathbb E v v^\top = I` it equals :math:`D_F`; with another covariance it weighs the directions.
+    With :math:`\mathbb E u u^\top = I` it equals :math:`D_F`; with another covariance it weighs the directions.
 
     Args:
         score_p: the score of the law that the points come from.

@@ -22,8 +22,8 @@ class GeneralisedLoss:
     r"""The weighted implicit objective of each point and its two terms.
 
     Attributes:
-        square: (batch,), :math:`\tfrac12 \sum_i w_i s_i^2`.
-        divergence: (batch,), :math:`\sum_i \partial_i (w_i s_i)`.
+        square: (batch,), :math:`\tfrac12 \sum_i \omega_i s_i^2`.
+        divergence: (batch,), :math:`\sum_i \partial_i (\omega_i s_i)`.
         total: (batch,), their sum: what is minimised. It is not bounded below by 0.
 
     Example:
@@ -47,14 +47,14 @@ def generalised_score_matching(
 ) -> GeneralisedLoss:
     r"""Score matching for data with an edge, through a weight that is 0 there.
 
-    .. math:: J_w(\theta) = \mathbb E_{p_{\text{data}}} \sum_i \Big[ \tfrac12 w_i(x)\, s_i(x)^2
-              + \frac{\partial}{\partial x_i} \big( w_i(x)\, s_i(x) \big) \Big]
-              = \tfrac12\, \mathbb E \sum_i w_i \big( s_i - \partial_i \log p_{\text{data}} \big)^2 + \text{const}
+    .. math:: J_\omega(\theta) = \mathbb E_{p_{\text{data}}} \sum_i \Big[ \tfrac12 \omega_i(x)\, s_i(x)^2
+              + \frac{\partial}{\partial x_i} \big( \omega_i(x)\, s_i(x) \big) \Big]
+              = \tfrac12\, \mathbb E \sum_i \omega_i \big( s_i - \partial_i \log p_{\text{data}} \big)^2 + \text{const}
 
-    (:eq:`eq-08b-generalised` in the book; Hyvärinen 2007 with :math:`w_i = x_i^2`, Yu et al. 2019 in general.) The
-    equality asks for :math:`p_{\text{data}}\, w_i s_i = 0` at the edge. Then a law in the family whose score is right
+    (:eq:`eq-08b-generalised` in the book; Hyvärinen 2007 with :math:`\omega_i = x_i^2`, Yu et al. 2019 in general.) The
+    equality asks for :math:`p_{\text{data}}\, \omega_i s_i = 0` at the edge. Then a law in the family whose score is right
     wherever there are data is a minimiser. Half lines: :math:`x^2`, :math:`x` or :math:`\min(x, c)`; an interval:
-    :math:`(x-a)(b-x)`. With w = 1 it is `implicit_score_matching`. For binary data see `ratio_matching`.
+    :math:`(x-a)(b-x)`. With weight 1 it is `implicit_score_matching`. For binary data see `ratio_matching`.
 
     Args:
         score: any callable, x (batch, \*event) -> (batch, \*event); its value at a point must depend on that point alone.
@@ -75,7 +75,7 @@ def generalised_score_matching(
     Example:
         >>> import torch
         >>> from gmlib.score import generalised_score_matching
-        >>> x = torch.tensor([[2.0]])  # w s = -x^3: half of 4 * 4, less 3 * 4
+        >>> x = torch.tensor([[2.0]])  # weight * score = -x^3: half of 4 * 4, less 3 * 4
         >>> generalised_score_matching(lambda x: -x, x, torch.square).total.item()
         -4.0
     """

@@ -148,15 +148,15 @@ def level_overlap(sigmas: Float[Tensor, " levels"], dim: int) -> Float[Tensor, "
 def ema_weights(decay: float, steps: int) -> Float[Tensor, " n"]:
     r"""What share each past iterate has in an exponential moving average of the weights.
 
-    .. math:: \bar\theta_T = \lambda\bar\theta_{T-1} + (1 - \lambda)\theta_T
-              = \lambda^T\theta_0 + (1 - \lambda)\sum_{t=1}^T \lambda^{T-t}\,\theta_t
+    .. math:: \bar\theta_T = \kappa\bar\theta_{T-1} + (1 - \kappa)\theta_T
+              = \kappa^T\theta_0 + (1 - \kappa)\sum_{t=1}^T \kappa^{T-t}\,\theta_t
 
     (:eq:`eq-08b-ema` in the book.) The shares sum to one, so an average of equal weights is these weights. It looks back
-    about :math:`1/(1 - \lambda)` steps; noise of the iterates that is independent from step to step keeps the share
-    :math:`(1-\lambda)/(1+\lambda)` of its variance.
+    about :math:`1/(1 - \kappa)` steps; noise of the iterates that is independent from step to step keeps the share
+    :math:`(1-\kappa)/(1+\kappa)` of its variance.
 
     Args:
-        decay: :math:`\lambda`, in [0, 1).
+        decay: :math:`\kappa`, in [0, 1).
         steps: T, at least 0.
 
     Returns:

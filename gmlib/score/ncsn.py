@@ -25,8 +25,8 @@ def noised_laws(law: Law, sigmas: Float[Tensor, " levels"]) -> list[Law]:
     r"""The law of the data at each noise level.
 
     .. math:: q_\sigma = p * \mathcal N(0, \sigma^2 I), \qquad
-              p = \sum_k \pi_k\, \mathcal N(m_k, C_k) \ \Rightarrow\
-              q_\sigma = \sum_k \pi_k\, \mathcal N(m_k, C_k + \sigma^2 I)
+              p = \sum_k \pi_k\, \mathcal N(m_k, V_k) \ \Rightarrow\
+              q_\sigma = \sum_k \pi_k\, \mathcal N(m_k, V_k + \sigma^2 I)
 
     (:eq:`eq-08-noised` in the book; Song & Ermon 2019, section 4.) The weights and means stay, the variances grow.
 
@@ -115,9 +115,9 @@ def ncsn_loss(
     noise: Float[Tensor, "batch *event"],
     sigma: Float[Tensor, ""] | Float[Tensor, " batch"],
 ) -> NCSNLoss:
-    r"""Denoising score matching at many noise levels with the weight :math:`\lambda = \sigma^2`.
+    r"""Denoising score matching at many noise levels with the weight :math:`\sigma^2`.
 
-    .. math:: L(\theta) = \mathbb E\ \sigma^2\, \tfrac12 \Big\lVert s_\theta(x + \sigma\varepsilon, \sigma)
+    .. math:: J_{\mathrm n}(\theta) = \mathbb E\ \sigma^2\, \tfrac12 \Big\lVert s_\theta(x + \sigma\varepsilon, \sigma)
               + \frac{\varepsilon}{\sigma} \Big\rVert^2 = \mathbb E\ \tfrac12 \lVert \sigma s_\theta + \varepsilon \rVert^2
 
     (:eq:`eq-08-ncsn` in the book; Song & Ermon 2019, equations 5 and 6, an average over the levels of a ladder; here

@@ -1,7 +1,7 @@
 r"""Ratio matching: score matching for binary data, where there is no gradient but there is a neighbour for every bit.
 
-The score compares the density at x with that next to x. On :math:`\{0, 1\}^d` "next to x" is :math:`\bar x^i`, x with
-bit i flipped, and what replaces :math:`\nabla\log p` are the d ratios :math:`p(x) / p(\bar x^i)`, in which the
+The score compares the density at x with that next to x. On :math:`\{0, 1\}^d` "next to x" is :math:`x^{(i)}`, x with
+bit i flipped, and what replaces :math:`\nabla\log p` are the d ratios :math:`p(x) / p(x^{(i)})`, in which the
 normaliser cancels as well.
 """
 
@@ -51,20 +51,20 @@ def ratio_matching(
 ) -> RatioLoss:
     r"""Fit an unnormalised law of binary vectors, :math:`p_\theta \propto e^{-E_\theta}`, without its normaliser.
 
-    .. math:: J(\theta) = \mathbb E_{p_{\mathrm{data}}} \sum_i
-              g\Big(\frac{p_\theta(x)}{p_\theta(\bar x^i)}\Big)^2,
+    .. math:: R(\theta) = \mathbb E_{p_{\mathrm{data}}} \sum_i
+              g\Big(\frac{p_\theta(x)}{p_\theta(x^{(i)})}\Big)^2,
               \qquad g(u) = \frac1{1 + u}, \qquad
-              g\Big(\frac{p_\theta(x)}{p_\theta(\bar x^i)}\Big) = \mathrm{sigmoid}\big(E_\theta(x) - E_\theta(\bar x^i)\big)
+              g\Big(\frac{p_\theta(x)}{p_\theta(x^{(i)})}\Big) = \mathrm{sigmoid}\big(E_\theta(x) - E_\theta(x^{(i)})\big)
 
     (:eq:`eq-08b-ratio` in the book; Hyvärinen 2007.) Up to the constant
     :math:`\mathbb E \sum_i \operatorname{Var}(x_i \mid x_{-i})` of the data (for bits 0 and 1) this is the squared
     distance of the transformed ratios,
 
     .. math:: \mathbb E_{p_{\mathrm{data}}} \sum_i \Big[
-              g\Big(\frac{p_{\mathrm{data}}(x)}{p_{\mathrm{data}}(\bar x^i)}\Big)
-              - g\Big(\frac{p_\theta(x)}{p_\theta(\bar x^i)}\Big)\Big]^2,
+              g\Big(\frac{p_{\mathrm{data}}(x)}{p_{\mathrm{data}}(x^{(i)})}\Big)
+              - g\Big(\frac{p_\theta(x)}{p_\theta(x^{(i)})}\Big)\Big]^2,
 
-    so that a positive law that the family contains is a minimiser. Since :math:`g(p_\theta(x)/p_\theta(\bar x^i)) =
+    so that a positive law that the family contains is a minimiser. Since :math:`g(p_\theta(x)/p_\theta(x^{(i)})) =
     1 - p_\theta(x_i \mid x_{-i})`, it is the Brier score of the model's conditional laws, as the pseudo-likelihood
     is their log score.
 

@@ -106,7 +106,7 @@ def decreasing_step(start: float, offset: float = 10.0, power: float = 0.55) -> 
 
     Args:
         start: :math:`\delta_0 > 0`, the first step.
-        offset: :math:`b > 0`, the number of steps after which it has fallen by :math:`2^{-\gamma}`.
+        offset: :math:`b > 0`, the number of steps after which it has fallen to :math:`2^{-\gamma}` of its start.
         power: :math:`\gamma`, in (½, 1].
 
     Returns:

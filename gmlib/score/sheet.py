@@ -147,8 +147,8 @@ def dimension_from_trace(
         score: the score at this noise level, (batch, \*event) -> (batch, \*event).
         noisy: points of the noised law, (batch, \*event).
         sigma: noise level, positive, a number, () or (batch,).
-        projections: directions v with :math:`\mathbb E vv^\top = I`, shaped as ``noisy``, for the estimate
-            :math:`d + \sigma^2 v^\top\nabla s\,v`; None: the exact trace.
+        projections: directions u with :math:`\mathbb E uu^\top = I`, shaped as ``noisy``, for the estimate
+            :math:`d + \sigma^2 u^\top\nabla s\,u`; None: the exact trace.
         chunk: how many products go through the score at once for the exact trace, vectorised; 1 works with every
             callable.
 

@@ -19,8 +19,8 @@ class SlicedLoss:
     r"""The sliced score-matching objective of each point and its two terms.
 
     Attributes:
-        square: :math:`\frac12 (v^\top s)^2`, or :math:`\frac12 \lVert s \rVert^2` in the reduced form, (batch,).
-        curvature: :math:`v^\top \nabla s\, v`, (batch,).
+        square: :math:`\frac12 (u^\top s)^2`, or :math:`\frac12 \lVert s \rVert^2` in the reduced form, (batch,).
+        curvature: :math:`u^\top \nabla s\, u`, (batch,).
         total: ``square + curvature``, (batch,); what is minimised.
 
     Example:
@@ -47,25 +47,25 @@ def sliced_score_matching(
 ) -> SlicedLoss:
     r"""Score matching along random directions, at the cost of one product with the Jacobian for each.
 
-    .. math:: \tfrac12 \big(v^\top s_\theta(x)\big)^2 + v^\top \nabla_x s_\theta(x)\, v
+    .. math:: \tfrac12 \big(u^\top s_\theta(x)\big)^2 + u^\top \nabla_x s_\theta(x)\, u
               \qquad\text{or, reduced,}\qquad
-              \tfrac12 \lVert s_\theta(x) \rVert^2 + v^\top \nabla_x s_\theta(x)\, v
+              \tfrac12 \lVert s_\theta(x) \rVert^2 + u^\top \nabla_x s_\theta(x)\, u
 
-    (:eq:`eq-08-sliced` in the book, and :eq:`eq-08b-reduced` in its companion.) The mean of the first over v and data is
-    the sliced Fisher divergence up to a constant, whatever the law of v. The second replaces the square by its mean,
-    which needs :math:`\mathbb E v v^\top = I`; it is implicit score matching with Hutchinson's estimate of the trace. Its
+    (:eq:`eq-08-sliced` in the book, and :eq:`eq-08b-reduced` in its companion.) The mean of the first over u and data is
+    the sliced Fisher divergence up to a constant, whatever the law of u. The second replaces the square by its mean,
+    which needs :math:`\mathbb E u u^\top = I`; it is implicit score matching with Hutchinson's estimate of the trace. Its
     variance is smaller by :math:`\mathbb E \operatorname{Var}_v(a) + 2\, \mathbb E \operatorname{Cov}_v(a, c)`, with a the
-    square and c the curvature: mostly positive, not always (on :math:`\mathcal N(0, 1)` with :math:`s = -x` and Gaussian v
-    it is 2.5 against 2).
+    square and c the curvature: mostly positive, not always (on :math:`\mathcal N(0, 1)` with :math:`s = -x` and Gaussian u
+    the reduced form has variance 2.5, the other 2).
 
     Costs one evaluation of the score and, for each direction, one vector-Jacobian product, whatever d: then
-    :math:`v^\top \nabla s\, v` is :math:`(\nabla s^\top v)^\top v`. The gradient in the parameters is one more backward
+    :math:`u^\top \nabla s\, u` is :math:`(\nabla s^\top u)^\top u`. The gradient in the parameters is one more backward
     pass through both; torch differentiates no compiled network twice, so give the network itself.
 
     Args:
         score: any callable, x (batch, \*event) -> (batch, \*event); its value at a point must depend on that point alone.
         x: data, (batch, \*event).
-        projections: directions v, (batch, \*event), one a point; or (directions, batch, \*event), which are averaged.
+        projections: directions u, (batch, \*event), one a point; or (directions, batch, \*event), which are averaged.
         reduced: use the closed form of the square's mean.
 
     Returns:
@@ -83,10 +83,10 @@ def sliced_score_matching(
     Example:
         >>> import torch
         >>> from gmlib.score import sliced_score_matching
-        >>> x, v = torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, -1.0]])
-        >>> sliced_score_matching(lambda x: -x, x, v).total.item()
+        >>> x, u = torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, -1.0]])
+        >>> sliced_score_matching(lambda x: -x, x, u).total.item()
         -1.5
-        >>> sliced_score_matching(lambda x: -x, x, v, reduced=True).total.item()
+        >>> sliced_score_matching(lambda x: -x, x, u, reduced=True).total.item()
         10.5
     """
     check_callable("score", score)
@@ -101,7 +101,7 @@ def sliced_score_matching(
         )
     check_same("projections", projections[0], "x", x)
     field = Field(score, x)
-    curvature = torch.stack([field.quadratic(v) for v in projections]).mean(0)
+    curvature = torch.stack([field.quadratic(u) for u in projections]).mean(0)
     if reduced:
         square = 0.5 * total(field.value.square())
     else:
@@ -116,7 +116,7 @@ def projections(
     directions: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "..."]:
-    r"""Random directions v for `sliced_score_matching`, all with :math:`\mathbb E v v^\top = I`.
+    r"""Random directions u for `sliced_score_matching`, all with :math:`\mathbb E u u^\top = I`.
 
     Args:
         x: the points they are for, (batch, \*event).
@@ -147,8 +147,8 @@ def projections(
     if kind == "rademacher":
         bits = torch.randint(0, 2, shape, generator=generator, device=x.device)
         return (2 * bits - 1).to(x.dtype)
-    v = torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device)
+    u = torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device)
     if kind == "sphere":
-        event = tuple(range(v.dim() - x.dim() + 1, v.dim()))
-        v = v * (x[0].numel() / v.square().sum(event, keepdim=True)).sqrt()
-    return v
+        event = tuple(range(u.dim() - x.dim() + 1, u.dim()))
+        u = u * (x[0].numel() / u.square().sum(event, keepdim=True)).sqrt()
+    return u
