@@ -112,6 +112,7 @@ class Scores {
     for (const trait of ["n", "seed"]) view.on(`change:${trait}`, () => this.start());
     view.on("change:sigma", () => {
       if (this.sampler === "langevin") this.taken = 0; // a run anew from where the particles are
+      this.unseen = view.get("sigma");
       this.motion();
     });
     view.bind("moving", (moving) => {
@@ -246,8 +247,10 @@ class Scores {
     if (!this.law) return;
     this.frame++;
     if (this.view.get("moving")) this.advance();
-    else if (this.behind) this.ride(this.sigma);
-    else this.motion();
+    else if (this.behind) {
+      this.done = false;
+      this.ride(this.sigma);
+    } else this.motion();
   }
 
   // A part of the run at a time, so that the page stays awake; only the end is shown.
