@@ -19,7 +19,7 @@ BLOCK = 2**24
 
 
 def geometric_ladder(
-    sigma_max: float, sigma_min: float, levels: int, *, dtype: torch.dtype | None = None
+    sigma_max: float | int, sigma_min: float | int, levels: int, *, dtype: torch.dtype | None = None
 ) -> Float[Tensor, " levels"]:
     r"""Noise levels in constant proportion, largest first.
 
@@ -145,7 +145,7 @@ def level_overlap(sigmas: Float[Tensor, " levels"], dim: int) -> Float[Tensor, "
     return (outside + inside).to(sigmas.dtype)
 
 
-def ema_weights(decay: float, steps: int) -> Float[Tensor, " n"]:
+def ema_weights(decay: float | int, steps: int) -> Float[Tensor, " n"]:
     r"""What share each past iterate has in an exponential moving average of the weights.
 
     .. math:: \bar\theta_T = \kappa\bar\theta_{T-1} + (1 - \kappa)\theta_T

@@ -23,8 +23,8 @@ def langevin_step(
     x: Float[Tensor, "batch *event"],
     score_value: Float[Tensor, "batch *event"],
     noise: Float[Tensor, "batch *event"],
-    step: float | Float[Tensor, ""],
-    temperature: float = 1.0,
+    step: float | int | Float[Tensor, ""],
+    temperature: float | int = 1.0,
 ) -> Float[Tensor, "batch *event"]:
     r"""One step of the Langevin chain.
 
@@ -73,9 +73,9 @@ def langevin(
     score: Callable[[Tensor], Tensor],
     x: Float[Tensor, "batch *event"],
     *,
-    step: float,
+    step: float | int,
     steps: int,
-    temperature: float = 1.0,
+    temperature: float | int = 1.0,
     generator: torch.Generator | None = None,
     compile: bool = False,
 ) -> Float[Tensor, "batch *event"]:
@@ -125,10 +125,10 @@ def langevin_path(
     score: Callable[[Tensor], Tensor],
     x: Float[Tensor, "batch *event"],
     *,
-    step: float,
+    step: float | int,
     steps: int,
     every: int = 1,
-    temperature: float = 1.0,
+    temperature: float | int = 1.0,
     generator: torch.Generator | None = None,
     compile: bool = False,
 ) -> Float[Tensor, "kept batch *event"]:
@@ -201,9 +201,9 @@ def _move(x: Tensor, value: Tensor, noise: Tensor, drift: float | Tensor, spread
 def _run(
     score: Callable[[Tensor], Tensor],
     x: Tensor,
-    step: float,
+    step: float | int,
     steps: int,
-    temperature: float,
+    temperature: float | int,
     generator: torch.Generator | None,
     compile: bool,
 ) -> Tensor:

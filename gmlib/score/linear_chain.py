@@ -7,7 +7,7 @@ import math
 from gmlib._checks import check_count, check_number
 
 
-def stationary_variance(step: float, var: float = 1.0, temperature: float = 1.0) -> float:
+def stationary_variance(step: float | int, var: float | int = 1.0, temperature: float | int = 1.0) -> float:
     r"""Variance of the law in which a Langevin chain on :math:`\mathcal N(m, v)` settles.
 
     .. math:: V_\infty = \frac{\tau v}{1 - \delta/(4v)}
@@ -43,13 +43,13 @@ def stationary_variance(step: float, var: float = 1.0, temperature: float = 1.0)
 
 
 def chain_moments(
-    step: float,
+    step: float | int,
     steps: int,
     *,
-    start_mean: float = 0.0,
-    start_var: float = 0.0,
-    var: float = 1.0,
-    temperature: float = 1.0,
+    start_mean: float | int = 0.0,
+    start_var: float | int = 0.0,
+    var: float | int = 1.0,
+    temperature: float | int = 1.0,
 ) -> tuple[float, float]:
     r"""Mean and variance after k Langevin steps on :math:`\mathcal N(0, v)`, exactly.
 

@@ -25,9 +25,9 @@ def sgld(
     data: Float[Tensor, "n *point"],
     *,
     batch_size: int,
-    step: float | Callable[[int], float],
+    step: float | int | Callable[[int], float],
     steps: int,
-    temperature: float = 1.0,
+    temperature: float | int = 1.0,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "batch *event"]:
     r"""Run Langevin chains on a posterior with minibatch scores and return where they end.
@@ -96,7 +96,9 @@ def sgld(
     return x
 
 
-def decreasing_step(start: float, offset: float = 10.0, power: float = 0.55) -> Callable[[int], float]:
+def decreasing_step(
+    start: float | int, offset: float | int = 10.0, power: float | int = 0.55
+) -> Callable[[int], float]:
     r"""A step that decreases slowly enough to reach everywhere and fast enough to settle.
 
     .. math:: \delta_t = \delta_0\,(1 + t/b)^{-\gamma}, \qquad \tfrac12 < \gamma \le 1
@@ -128,7 +130,7 @@ def decreasing_step(start: float, offset: float = 10.0, power: float = 0.55) -> 
     return lambda t: start * (1 + t / offset) ** -power
 
 
-def sgld_variance(step: float, precision: float, gradient_variance: float) -> float:
+def sgld_variance(step: float | int, precision: float | int, gradient_variance: float | int) -> float:
     r"""Variance in which a chain with a constant step and noisy scores settles, on a normal posterior.
 
     .. math:: V_\infty = \frac{1 + \delta C/4}{\Lambda\,(1 - \delta\Lambda/4)}
