@@ -7,7 +7,7 @@ export class ExactScore {
   constructor(law, simd = true) {
     this.law = law;
     this.terms = 2 * CHUNK;
-    this.table = this.terms + 2 * law.n;
+    this.table = this.terms + 4 * law.n;
     this.kernels = simd ? kernels(8 * (this.table + 6 * law.n)) : null;
   }
 
@@ -34,9 +34,9 @@ export class ExactScore {
     const { numbers, mixture } = this.kernels;
     for (let at = 0; at < points.length; at += 2 * CHUNK) {
       const part = points.subarray(at, at + 2 * CHUNK);
-      const length = part.length + (part.length % 4); // an even number of points
+      const length = 8 * Math.ceil(part.length / 8); // four points at a time
       numbers.set(part);
-      if (length > part.length) numbers.copyWithin(part.length, 0, 2);
+      numbers.fill(0, part.length, length);
       mixture(0, 8 * length, 8 * this.table, 8 * (this.table + 6 * now.n), 8 * this.terms);
       out.set(numbers.subarray(0, part.length), at);
     }

@@ -104,46 +104,63 @@ function silu() {
   return { inputs: 2, locals: [[10, 0x7b]], body: until(y, get(end), 32, halves) };
 }
 
-// mixture(p, end, c, cEnd, terms): the score at each two points from p (x, y, x, y) in their place. A component has six
-// numbers: its mean, its precision (xx, xy, yy), and the log of its weight with the normal law's constant.
+// mixture(p, end, c, cEnd, terms): the score at each four points from p (x, y, x, y, ...) in their place. A component has
+// six numbers: its mean, its precision (xx, xy, yy), and the log of its weight with the normal law's constant.
 function mixture() {
-  const [p, end, c, cEnd, terms, k, t, x, y, dx, dy, top, term, power, whole, square, sum, sx, sy] = Array.from({ length: 19 }, (_, i) => i);
-  const [xx, xy, yy] = [16, 24, 32].map((offset) => spread(get(k), offset));
-  const apart = [set(dx, minus(spread(get(k)), get(x))), set(dy, minus(spread(get(k), 8), get(y)))];
-  const [gx, gy] = [plus(mul(xx, get(dx)), mul(xy, get(dy))), plus(mul(xy, get(dx)), mul(yy, get(dy)))];
-  const body = until(p, get(end), 32, [
-    set(x, shuffle(load(get(p)), load(get(p), 16), [0, 2])),
-    set(y, shuffle(load(get(p)), load(get(p), 16), [1, 3])),
-    set(top, both(-Infinity)),
-    set(k, get(c)),
-    set(t, get(terms)),
-    until(k, get(cEnd), 48, [
-      apart,
-      set(term, minus(spread(get(k), 40), mul(both(0.5), plus(mul(get(dx), gx), mul(get(dy), gy))))),
-      store(get(t), get(term)),
-      set(top, most(get(top), get(term))),
-      onward(t, 16),
+  const [p, end, c, cEnd, terms, k, t] = [0, 1, 2, 3, 4, 5, 6];
+  const [mx, my, xx, xy, yy] = [7, 8, 9, 10, 11]; // of a component, in both lanes
+  const [dx, dy, term, power, whole, square] = [12, 13, 14, 15, 16, 17];
+  const pair = (half) => {
+    const [x, y, top, sum, sx, sy] = [18, 19, 20, 21, 22, 23].map((i) => i + 6 * half);
+    return { x, y, top, sum, sx, sy, at: 32 * half };
+  };
+  const pairs = [pair(0), pair(1)];
+  const component = [mx, my, xx, xy, yy].map((i, place) => set(i, spread(get(k), 8 * place)));
+  const apart = ({ x, y }) => [set(dx, minus(get(mx), get(x))), set(dy, minus(get(my), get(y)))];
+  const [gx, gy] = [[xx, xy], [xy, yy]].map(([u, v]) => plus(mul(get(u), get(dx)), mul(get(v), get(dy))));
+  const body = until(p, get(end), 64, [
+    pairs.map(({ x, y, top, sum, sx, sy, at }) => [
+      set(x, shuffle(load(get(p), at), load(get(p), at + 16), [0, 2])),
+      set(y, shuffle(load(get(p), at), load(get(p), at + 16), [1, 3])),
+      set(top, both(-Infinity)),
+      [sum, sx, sy].map((i) => set(i, both(0))),
     ]),
-    [sum, sx, sy].map((i) => set(i, both(0))),
     set(k, get(c)),
     set(t, get(terms)),
     until(k, get(cEnd), 48, [
-      set(term, minus(load(get(t)), get(top))),
-      when(anyOf(greater(get(term), both(-REACH))), [
-        exponential(term, power, whole, square),
-        apart,
-        set(sum, plus(get(sum), get(power))),
-        set(sx, plus(get(sx), mul(get(power), gx))),
-        set(sy, plus(get(sy), mul(get(power), gy))),
+      component,
+      pairs.map((one, half) => [
+        apart(one),
+        set(term, minus(spread(get(k), 40), mul(both(0.5), plus(mul(get(dx), gx), mul(get(dy), gy))))),
+        store(get(t), get(term), 16 * half),
+        set(one.top, most(get(one.top), get(term))),
       ]),
-      onward(t, 16),
+      onward(t, 32),
     ]),
-    set(sx, div(get(sx), get(sum))),
-    set(sy, div(get(sy), get(sum))),
-    store(get(p), shuffle(get(sx), get(sy), [0, 2])),
-    store(get(p), shuffle(get(sx), get(sy), [1, 3]), 16),
+    set(k, get(c)),
+    set(t, get(terms)),
+    until(k, get(cEnd), 48, [
+      component,
+      pairs.map((one, half) => [
+        set(term, minus(load(get(t), 16 * half), get(one.top))),
+        when(anyOf(greater(get(term), both(-REACH))), [
+          exponential(term, power, whole, square),
+          apart(one),
+          set(one.sum, plus(get(one.sum), get(power))),
+          set(one.sx, plus(get(one.sx), mul(get(power), gx))),
+          set(one.sy, plus(get(one.sy), mul(get(power), gy))),
+        ]),
+      ]),
+      onward(t, 32),
+    ]),
+    pairs.map(({ sum, sx, sy, at }) => [
+      set(sx, div(get(sx), get(sum))),
+      set(sy, div(get(sy), get(sum))),
+      store(get(p), shuffle(get(sx), get(sy), [0, 2]), at),
+      store(get(p), shuffle(get(sx), get(sy), [1, 3]), at + 16),
+    ]),
   ]);
-  return { inputs: 5, locals: [[2, 0x7f], [12, 0x7b]], body };
+  return { inputs: 5, locals: [[2, 0x7f], [23, 0x7b]], body };
 }
 
 function assembled() {
