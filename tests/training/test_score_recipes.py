@@ -1,6 +1,7 @@
 """The recipes of chapter 08 and the weights that they shipped."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from gmlib.checkpoints import checkpoint, load_into
 from gmlib.distributions import TOYS, Gaussian, Law
 from gmlib.recipes.score import log_uniform, roll_score, sample_toy, score_task, toy_evaluator, toy_score
 from gmlib.recipes.score_digits import (
+    ancestral_digits,
     as_levels,
     digit_makers,
     digit_measures,
@@ -142,7 +144,7 @@ def test_digit_chains_reach_a_normal_law() -> None:
     # With the exact score of N(m, v I) each move maps the variance V to (1 - d / 2W)^2 V + d, W = v + s^2, d = s^2 / 2; the
     # last denoising multiplies by (v / W)^2.
     law, n = Gaussian(torch.full((64,), 0.3), var=0.07), 200 * 64
-    x = sample_digits(exact_score(law), 200, levels=12, steps=5, generator=generator())
+    x = sample_digits(exact_score(law), 200, levels=12, steps=5, step=0.5, generator=generator())
     offset, var, wide = -0.3, 25.0, 1.0
     for sigma in geometric_ladder(5.0, 0.05, 12).tolist():
         wide = 0.07 + sigma**2
@@ -152,6 +154,25 @@ def test_digit_chains_reach_a_normal_law() -> None:
     offset, var = 0.07 / wide * offset, (0.07 / wide) ** 2 * var
     assert abs(x.mean().item() - 0.3 - offset) < 5 * (var / n) ** 0.5
     assert abs(x.var().item() - var) < 5 * var * (2 / n) ** 0.5
+
+
+def test_reverse_steps_reach_a_normal_law() -> None:
+    # With the exact score of N(m, v I) a reverse step maps the variance V to (1 - r / W)^2 V + r l^2 / s^2, r = s^2 - l^2,
+    # W = v + s^2.
+    law, n = Gaussian(torch.full((64,), 0.3), var=0.07), 200 * 64
+    x = ancestral_digits(exact_score(law), 200, steps=30, generator=generator())
+    ladder = geometric_ladder(5.0, 0.05, 30).tolist()
+    var, offset = 25.0, -0.3
+    for sigma, lower in pairwise(ladder):
+        removed, wide = sigma**2 - lower**2, 0.07 + sigma**2
+        var = (1 - removed / wide) ** 2 * var + removed * lower**2 / sigma**2
+        offset *= 1 - removed / wide
+    last = 0.07 / (0.07 + 0.05**2)
+    assert abs(x.mean().item() - 0.3 - last * offset) < 5 * (last**2 * var / n) ** 0.5
+    assert abs(x.var().item() - last**2 * var) < 5 * last**2 * var * (2 / n) ** 0.5
+    # As the ladder gets finer the law is reached: what is missing goes down with the number of steps.
+    fine = ancestral_digits(exact_score(law), 200, steps=300, generator=generator())
+    assert abs(fine.var().item() - last * 0.07) < abs(x.var().item() - last * 0.07)
 
 
 def test_shipped_digit_score() -> None:
@@ -164,11 +185,12 @@ def test_shipped_digit_score() -> None:
         "pixel histograms",
         "VAE",
         "NCSN",
+        "NCSN, reverse steps",
         "training images",
     }
-    x = as_levels(sample_digits(score, 447, generator=generator(1)))
+    x = as_levels(sample_digits(score, 200, generator=generator(1)))
     measures = digit_measures(x)
-    noise = digit_measures(torch.randint(0, 17, (447, 64), generator=generator(2)) / 16)
+    noise = digit_measures(torch.randint(0, 17, (200, 64), generator=generator(2)) / 16)
     assert measures.frechet < 0.5 * noise.frechet
     assert 0.5 < measures.memorisation < 1.5
 
