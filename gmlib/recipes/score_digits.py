@@ -296,9 +296,13 @@ def digits_evaluator(
                 loss = ncsn_loss(model, x.to(device), noise.to(device), sigma.to(device))
                 each.append(loss.mean().total.item() / x.shape[1])
             metrics[name] = statistics.fmean(each)
-        n, ends, here = len(sets["loss"]), {"sigma_min": sigma_min, "sigma_max": sigma_max}, model.cpu()
-        x = sample_digits(here, n, **ends, generator=torch.Generator().manual_seed(0))
-        y = ancestral_digits(here, n, **ends, generator=torch.Generator().manual_seed(0))
+        n, here = len(sets["loss"]), model.cpu()
+        x, y = (
+            sample(
+                here, n, sigma_min=sigma_min, sigma_max=sigma_max, generator=torch.Generator().manual_seed(0)
+            )
+            for sample in (sample_digits, ancestral_digits)
+        )
         model.to(device)
         metrics |= vars(digit_measures(as_levels(x), held_out=held_out))
         ancestral = vars(digit_measures(as_levels(y), held_out=held_out))

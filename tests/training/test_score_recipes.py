@@ -47,11 +47,11 @@ def test_levels_fill_their_range() -> None:
     levels = log_uniform(1000, 0.05, 5.0, generator=generator())
     assert 0.05 <= levels.min() < 0.0502
     assert 4.97 < levels.max() <= 5.0
-    means = torch.stack([log_uniform(4, 0.1, 10.0, generator=generator(k)).log().mean() for k in range(2000)])
+    means = torch.stack([log_uniform(4, 0.1, 10.0, generator=generator(k)).log().mean() for k in range(500)])
     # One shift for all: the mean logarithm is uniform, 1/4 of the range wide.
     width = math.log(100) / 4
-    assert abs(means.mean().item()) < 5 * width / math.sqrt(12 * 2000)
-    assert means.std().item() == pytest.approx(width / math.sqrt(12), rel=0.05)
+    assert abs(means.mean().item()) < 5 * width / math.sqrt(12 * 500)
+    assert means.std().item() == pytest.approx(width / math.sqrt(12), rel=0.1)
 
 
 def test_the_loss_of_the_exact_score_is_its_minimum() -> None:
@@ -116,8 +116,8 @@ def test_shipped_toy_scores_lead_back(name: str) -> None:
 def test_roll_score_has_three_losses() -> None:
     # Each loss at the exact score of its law, s* of the roll or of the noised roll, is smaller than at 0.9 s*.
     x, z = (
-        TOYS["swiss_roll"]().sample((20_000,), generator=generator()),
-        torch.randn(20_000, 2, generator=generator(1)),
+        TOYS["swiss_roll"]().sample((3000,), generator=generator()),
+        torch.randn(3000, 2, generator=generator(1)),
     )
     for method in ("implicit", "sliced", "denoising"):
         task = roll_score(method, points=10)
@@ -188,9 +188,9 @@ def test_shipped_digit_score() -> None:
         "NCSN, reverse steps",
         "training images",
     }
-    x = as_levels(sample_digits(score, 200, generator=generator(1)))
+    x = as_levels(sample_digits(score, 100, steps=10, generator=generator(1)))
     measures = digit_measures(x)
-    noise = digit_measures(torch.randint(0, 17, (200, 64), generator=generator(2)) / 16)
+    noise = digit_measures(torch.randint(0, 17, (100, 64), generator=generator(2)) / 16)
     assert measures.frechet < 0.5 * noise.frechet
     assert 0.5 < measures.memorisation < 1.5
 
