@@ -34,6 +34,8 @@ def check_callable(name: str, value: Any) -> None:
 def check_same(name: str, value: Any, other: str, x: Tensor) -> None:
     """Raise unless ``value`` is a floating tensor with the shape, dtype and device of ``x``."""
     check_tensor(name, value)
+    if value.shape == x.shape and value.dtype == x.dtype and value.device == x.device:
+        return
     for what, given, wanted in (
         ("shape", tuple(value.shape), tuple(x.shape)),
         ("dtype", value.dtype, x.dtype),
@@ -69,7 +71,7 @@ def read_level(name: str, sigma: Any, x: Tensor) -> Level:
 
 def total(x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
     """Sum over the event."""
-    return x.flatten(1).sum(1)
+    return x.sum(1) if x.dim() == 2 else x.flatten(1).sum(1)
 
 
 class Field:

@@ -27,28 +27,49 @@ from gmlib.score._products import (
 class DenoisingLoss:
     r"""The denoising objective of each point, :math:`\frac12 \lVert s - t \rVert^2` with the target t, and its terms.
 
+    The three terms are worked out when they are asked for, so that training pays for the total alone.
+
     Attributes:
-        square: :math:`\frac12 \lVert s(\tilde x) \rVert^2`, (batch,).
-        cross: :math:`-s(\tilde x)^\top t`, (batch,); for Gaussian noise its mean is that of the trace of the Jacobian.
-        constant: :math:`\frac12 \lVert t \rVert^2`, (batch,); no parameter in it.
-        total: the sum of the three, (batch,), never negative; what is minimised.
+        total: (batch,), never negative; what is minimised. The sum of the three terms below.
+        value: the score at the noisy point, :math:`s(\tilde x)`, (batch, \*event).
+        residual: :math:`s(\tilde x) - t`, (batch, \*event).
+        averaged: whether the terms and their total are means over the batch.
 
     Example:
         >>> import torch
-        >>> from gmlib.score import DenoisingLoss
-        >>> one = torch.ones(2)
-        >>> DenoisingLoss(one, -one, one, torch.tensor([0.5, 1.5])).mean().total
-        tensor(1.)
+        >>> from gmlib.score import denoising_score_matching
+        >>> x, noise = torch.zeros(2, 1), torch.tensor([[1.0], [3.0]])
+        >>> loss = denoising_score_matching(lambda x: -x, x, noise, 2.0).mean()  # at 2 and 6, the targets are -1/2 and -3/2
+        >>> loss.square, loss.cross, loss.constant, loss.total
+        (tensor(10.), tensor(-5.), tensor(0.6250), tensor(5.6250))
     """
 
-    square: Tensor
-    cross: Tensor
-    constant: Tensor
     total: Tensor
+    value: Tensor
+    residual: Tensor
+    averaged: bool = False
+
+    @property
+    def square(self) -> Tensor:
+        r""":math:`\frac12 \lVert s(\tilde x) \rVert^2`, (batch,)."""
+        return self._of(0.5 * total(self.value.square()))
+
+    @property
+    def cross(self) -> Tensor:
+        r""":math:`-s(\tilde x)^\top t`, (batch,); for Gaussian noise its mean is that of the trace of the Jacobian."""
+        return self._of(total(self.value * (self.residual - self.value)))
+
+    @property
+    def constant(self) -> Tensor:
+        r""":math:`\frac12 \lVert t \rVert^2`, (batch,); no parameter in it."""
+        return self._of(0.5 * total((self.value - self.residual).square())).detach()
 
     def mean(self) -> DenoisingLoss:
         """Return the terms averaged over the batch."""
-        return DenoisingLoss(self.square.mean(), self.cross.mean(), self.constant.mean(), self.total.mean())
+        return self if self.averaged else DenoisingLoss(self.total.mean(), self.value, self.residual, True)
+
+    def _of(self, term: Tensor) -> Tensor:
+        return term.mean() if self.averaged else term
 
 
 def denoising_score_matching(
@@ -96,7 +117,11 @@ def denoising_score_matching(
     check_points("x", x)
     check_same("noise", noise, "x", x)
     level = read_level("sigma", sigma, x)
-    return _against(evaluate(score, x + level * noise), -noise / level)
+    if isinstance(level, Tensor):
+        value = evaluate(score, x + level * noise)
+        return _of_residual(value, value + noise / level)
+    value = evaluate(score, torch.add(x, noise, alpha=level))
+    return _of_residual(value, torch.add(value, noise, alpha=1 / level))
 
 
 def conditional_score_matching(
@@ -153,7 +178,8 @@ def conditional_score_matching(
             raise TypeError(f"noise_law(x) must be a law with log_prob, got {type(law).__name__}")
         # One log-density a coordinate or one a point: the gradient of the sum is the same.
         (target,) = torch.autograd.grad(law.log_prob(point).sum(), point)
-    return _against(evaluate(score, noisy), target)
+    value = evaluate(score, noisy)
+    return _of_residual(value, value - target)
 
 
 def denoising_minimum(
@@ -207,7 +233,6 @@ def denoising_minimum(
     return 0.5 * variance.sum(-1) / flat**4
 
 
-def _against(value: Tensor, target: Tensor) -> DenoisingLoss:
-    square, constant = 0.5 * total(value.square()), 0.5 * total(target.square())
+def _of_residual(value: Tensor, residual: Tensor) -> DenoisingLoss:
     # Not the sum of the terms, which cancel where the score is good and sigma small.
-    return DenoisingLoss(square, -total(value * target), constant, 0.5 * total((value - target).square()))
+    return DenoisingLoss(0.5 * total(residual.square()), value, residual)

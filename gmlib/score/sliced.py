@@ -92,21 +92,24 @@ def sliced_score_matching(
     check_callable("score", score)
     check_points("x", x)
     check_tensor("projections", projections)
-    if projections.dim() == x.dim():
-        projections = projections.unsqueeze(0)
-    if projections.dim() != x.dim() + 1 or projections.shape[0] == 0:
+    directions = projections.unbind() if projections.dim() == x.dim() + 1 else (projections,)
+    if not directions or directions[0].dim() != x.dim():
         raise ValueError(
             f"projections must have the shape {tuple(x.shape)} of x, with at most the number of directions in front, "
             f"got {tuple(projections.shape)}"
         )
-    check_same("projections", projections[0], "x", x)
+    check_same("projections", directions[0], "x", x)
     field = Field(score, x)
-    curvature = torch.stack([field.quadratic(u) for u in projections]).mean(0)
+    curvature = _average([field.quadratic(u) for u in directions])
     if reduced:
         square = 0.5 * total(field.value.square())
     else:
-        square = 0.5 * (projections * field.value).flatten(2).sum(2).square().mean(0)
+        square = 0.5 * _average([total(field.value * u).square() for u in directions])
     return SlicedLoss(square, curvature, square + curvature)
+
+
+def _average(terms: list[Tensor]) -> Tensor:
+    return terms[0] if len(terms) == 1 else torch.stack(terms).mean(0)
 
 
 def projections(
@@ -145,8 +148,8 @@ def projections(
         check_count("directions", directions)
         shape = (directions, *shape)
     if kind == "rademacher":
-        bits = torch.randint(0, 2, shape, generator=generator, device=x.device)
-        return (2 * bits - 1).to(x.dtype)
+        bits = torch.randint(0, 2, shape, generator=generator, dtype=x.dtype, device=x.device)
+        return bits.mul_(2).sub_(1)
     u = torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device)
     if kind == "sphere":
         event = tuple(range(u.dim() - x.dim() + 1, u.dim()))
