@@ -1,12 +1,12 @@
 // A canvas with scales: sharp on every screen, redrawn by its view, with handles that can be dragged and moved by keys.
-import { scaleLinear } from "d3-scale";
+import { linearScale } from "./scale.js";
 
 const DEFAULT_MARGIN = { left: 34, right: 10, top: 10, bottom: 28 };
 
 export class Stage {
   // height: a function of the width. label: what the picture shows, for those who do not see it.
   constructor(view, { label, height, margin = DEFAULT_MARGIN }) {
-    Object.assign(this, { view, heightOf: height, margin, handles: [], x: scaleLinear(), y: scaleLinear() });
+    Object.assign(this, { view, heightOf: height, margin, handles: [], x: linearScale(), y: linearScale() });
     this.element = view.make("div", "gm-w-stage");
     this.canvas = view.make("canvas", "", this.element);
     this.canvas.setAttribute("role", "img");
