@@ -29,6 +29,19 @@ def test_an_empty_domain_lies_in_the_middle() -> None:
     assert scale([2.0, 2.0], "return [s(2), s(5), s.invert(130), ...s.ticks(5)];") == [130, 130, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("domain", "count", "wanted"),
+    [
+        ([0.13, 0.87], 4, [0.0, 1.0]),
+        ([0.87, 0.13], 4, [1.0, 0.0]),
+        ([-2.3, 9.7], 5, [-4, 10]),
+        ([0.0, 1.0], 5, [0, 1]),
+    ],
+)
+def test_a_nice_domain_ends_at_ticks(domain: list[float], count: int, wanted: list[float]) -> None:
+    assert scale(domain, "return s.nice(data.count).domain();", count=count) == wanted
+
+
 WRITTEN = {
     (0, 1, 5): "0.0 0.2 0.4 0.6 0.8 1.0",
     (-3, 3, 5): "−3 −2 −1 0 1 2 3",

@@ -19,6 +19,16 @@ export function linearScale() {
       return scale;
     },
     invert: (place) => (d === c ? (a + b) / 2 : a + ((place - c) / (d - c)) * (b - a)),
+    // Out to the next ticks, which may be further apart for the longer domain.
+    nice(count) {
+      for (let step = 0; step !== spacing(a, b, count); ) {
+        step = spacing(a, b, count);
+        const [low, high] = [Math.min(a, b), Math.max(a, b)];
+        const ends = [multiple(Math.floor(low / step + 1e-9), step), multiple(Math.ceil(high / step - 1e-9), step)];
+        [a, b] = a <= b ? ends : ends.reverse();
+      }
+      return scale;
+    },
     ticks: (count) => ticks(Math.min(a, b), Math.max(a, b), count),
     tickFormat(count) {
       const digits = Math.max(0, -exponent(spacing(a, b, count)));
@@ -41,14 +51,14 @@ function spacing(a, b, count) {
   return Number(`${rest >= Math.sqrt(50) ? 10 : rest >= Math.sqrt(10) ? 5 : rest >= Math.SQRT2 ? 2 : 1}e${power}`);
 }
 
+// Dividing by a whole number gives 0.3 and not 0.30000000000000004.
+const multiple = (i, step) => (step < 1 ? i / Math.round(1 / step) : i * step);
+
 // The multiples of the spacing from low to high.
 function ticks(low, high, count) {
   if (low === high) return [low];
   const step = spacing(low, high, count);
-  // Dividing by a whole number gives 0.3 and not 0.30000000000000004.
-  const inverse = Math.round(1 / step);
-  const at = step < 1 ? (i) => i / inverse : (i) => i * step;
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => at(first + i));
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => multiple(first + i, step));
 }
