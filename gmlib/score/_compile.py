@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
+import jaxtyping
 import torch
 from torch import Tensor
+
+INNER = (
+    *(f"{Path(file).parent}{os.sep}" for file in (__file__, torch.__file__, jaxtyping.__file__)),
+    "<@beartype",
+)
+"""Where the code of frames between a chain's caller and `compiled` lives: this package and the decorators around it."""
 
 
 def compiled(step: Callable[..., Tensor], wanted: bool, device: torch.device) -> Callable[..., Tensor]:
@@ -21,7 +30,10 @@ def compiled(step: Callable[..., Tensor], wanted: bool, device: torch.device) ->
         return step
     compilers = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
     if not any(shutil.which(name) for name in compilers if name):
-        warnings.warn("compile=True, but there is no C++ compiler: running eagerly", stacklevel=3)
+        frame, level = sys._getframe(), 1
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(INNER):
+            frame, level = frame.f_back, level + 1
+        warnings.warn("compile=True, but there is no C++ compiler: running eagerly", stacklevel=level)
         return step
     if device.type != "cuda":
         return torch.compile(step)

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_number, check_tensor
+from gmlib._checks import check_finite, check_number, check_tensor
+from gmlib.distributions import Law
 
 Score = Callable[..., Tensor]
 Level = float | int | Tensor
@@ -28,7 +29,13 @@ def check_points(name: str, x: Any) -> None:
 def check_callable(name: str, value: Any) -> None:
     """Raise unless ``value`` can be called."""
     if not callable(value):
-        raise TypeError(f"{name} must be callable, x -> tensor of the shape of x, got {type(value).__name__}")
+        raise TypeError(f"{name} must be callable, got {type(value).__name__}")
+
+
+def check_law(name: str, value: Any) -> None:
+    """Raise unless ``value`` is an exact law."""
+    if not isinstance(value, Law):
+        raise TypeError(f"{name} must be a gmlib Law, got {type(value).__name__}")
 
 
 def check_same(name: str, value: Any, other: str, x: Tensor) -> None:
@@ -45,28 +52,110 @@ def check_same(name: str, value: Any, other: str, x: Tensor) -> None:
             raise ValueError(f"{name} must have the {what} {wanted} of {other}, got {given}")
 
 
-def evaluate(score: Score, x: Tensor, name: str = "score") -> Float[Tensor, "batch *event"]:
-    """Return ``score(x)`` after a look at its shape."""
-    value = score(x)
-    if not isinstance(value, Tensor) or value.shape != x.shape:
-        got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-        raise ValueError(f"{name}(x) must have the shape {tuple(x.shape)} of x, got {got}")
+def check_value(name: str, value: Any, shape: tuple[int, ...], x: Tensor) -> None:
+    """Raise unless ``value``, what a callable made of ``x``, is a floating tensor of that shape, on the device of x."""
+    check_tensor(f"{name}(x)", value)
+    if tuple(value.shape) != shape:
+        wanted = (
+            f"the shape {shape} of x" if shape == tuple(x.shape) else f"shape {shape}, one number a point"
+        )
+        raise ValueError(f"{name}(x) must have {wanted}, got shape {tuple(value.shape)}")
+    if value.device != x.device:
+        raise ValueError(f"{name}(x) must be on the device {x.device} of x, got {value.device}")
+
+
+def evaluate(
+    score: Score, x: Tensor, name: str = "score", *conditions: Tensor
+) -> Float[Tensor, "batch *event"]:
+    """Return ``score(x, *conditions)`` after a look at its kind, shape and device; its dtype is its own business."""
+    value = score(x, *conditions)
+    check_value(name, value, tuple(x.shape), x)
     return value
 
 
-def read_level(name: str, sigma: Any, x: Tensor) -> Level:
-    """Check a noise level, a positive number or a tensor () or (batch,), and make it broadcast against ``x``."""
+def evaluate_energy(energy: Callable[[Tensor], Tensor], x: Tensor) -> Float[Tensor, " batch"]:
+    """Return ``energy(x)``, one number a point, after the same look."""
+    value = energy(x)
+    check_value("energy", value, tuple(x.shape[:1]), x)
+    return value
+
+
+def check_levels(name: str, sigmas: Any, low: int = 1) -> None:
+    """Raise unless ``sigmas`` is a vector of at least ``low`` positive noise levels. Synchronises with the device."""
+    check_tensor(name, sigmas)
+    if sigmas.dim() != 1 or len(sigmas) < low:
+        raise ValueError(
+            f"{name} must have shape (levels,) with levels >= {low}, got shape {tuple(sigmas.shape)}"
+        )
+    check_positive(name, sigmas)
+
+
+def check_positive(name: str, sigma: Tensor) -> None:
+    """Raise unless all noise levels are positive and finite. Synchronises with the device."""
+    check_finite(name, sigma)
+    if not bool((sigma > 0).all()):
+        raise ValueError(f"{name} must be positive, got a level of {float(sigma.min()):g}")
+
+
+def level_tensor(name: str, sigma: Any, x: Tensor) -> Tensor:
+    """Return a noise level, a positive number or a tensor () or (batch,), as such a tensor of x's dtype and device.
+
+    The values of a tensor are not looked at.
+    """
     if not isinstance(sigma, Tensor):
         check_number(name, sigma, low=0.0, low_open=True)
-        return sigma
+        return x.new_full((), sigma)
     check_tensor(name, sigma)
-    if sigma.device != x.device and (sigma.dim() > 0 or sigma.device.type != "cpu"):
-        raise ValueError(f"{name} must be on the device {x.device} of the points, got {sigma.device}")
     if tuple(sigma.shape) not in ((), (x.shape[0],)):
         raise ValueError(
             f"{name} must have shape () or ({x.shape[0]},), one a point, got {tuple(sigma.shape)}"
         )
-    return sigma.to(x.dtype).reshape(-1, *(1,) * (x.dim() - 1)) if sigma.dim() else sigma.to(x.dtype)
+    if sigma.device != x.device and (sigma.dim() > 0 or sigma.device.type != "cpu"):
+        raise ValueError(f"{name} must be on the device {x.device} of the points, got {sigma.device}")
+    return sigma.to(device=x.device, dtype=x.dtype)
+
+
+def read_level(name: str, sigma: Any, x: Tensor) -> Level:
+    """Read a noise level as `level_tensor` does and make it broadcast against ``x``; a number stays a number."""
+    if not isinstance(sigma, Tensor):
+        check_number(name, sigma, low=0.0, low_open=True)
+        return sigma
+    return spread(level_tensor(name, sigma, x), x.dim() - 1)
+
+
+def spread(level: Tensor, ones: int) -> Tensor:
+    """Levels (batch,) followed by that many ones; one level for all points, (), as it is."""
+    return level.reshape(-1, *(1,) * ones) if level.dim() else level
+
+
+def split_directions(projections: Any, x: Tensor) -> tuple[Tensor, ...]:
+    """Return the directions in ``projections``, shaped as ``x`` or with their number in front, one by one."""
+    check_tensor("projections", projections)
+    directions = projections.unbind() if projections.dim() == x.dim() + 1 else (projections,)
+    if not directions or directions[0].dim() != x.dim():
+        raise ValueError(
+            f"projections must have the shape {tuple(x.shape)} of x, with at most the number of directions in front, "
+            f"got {tuple(projections.shape)}"
+        )
+    check_same("projections", directions[0], "x", x)
+    return directions
+
+
+def average(terms: list[Tensor]) -> Tensor:
+    """The mean of terms of one shape, one a direction."""
+    return terms[0] if len(terms) == 1 else torch.stack(terms).mean(0)
+
+
+def leaf(x: Tensor, name: str = "x") -> Tensor:
+    """``x`` if it requires a gradient, else a tensor on the same memory that does."""
+    if x.requires_grad:
+        return x
+    if x.is_inference() and not torch.is_inference_mode_enabled():
+        raise ValueError(
+            f"{name} must be an ordinary tensor to be differentiated in, got one made under torch.inference_mode(); "
+            "clone it, or use torch.no_grad()"
+        )
+    return x.detach().requires_grad_()
 
 
 def total(x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
@@ -86,14 +175,14 @@ class Field:
     def __init__(self, score: Score, x: Tensor, name: str = "score") -> None:
         recording = torch.is_grad_enabled()
         with torch.enable_grad():
-            self.x = x if x.requires_grad else x.detach().requires_grad_()
+            self.x = leaf(x)
             self._value = evaluate(score, self.x, name)
         if not self._value.requires_grad:
             raise ValueError(
                 f"{name}(x) must be differentiable in x, got a value without a graph (computed under no_grad "
                 "or inference_mode, detached, or constant)"
             )
-        self.keep = recording and (x.requires_grad or _has_parameters(self._value, self.x))
+        self.keep = recording and (x.requires_grad or has_parameters(self._value, self.x))
         self.value = self._value if self.keep else self._value.detach()
 
     def pull(self, v: Tensor, *, batched: bool = False) -> Tensor:
@@ -118,11 +207,11 @@ class Field:
     def rows(self, chunk: int):
         """Yield (first row, rows of J (k, batch, d)) for blocks of k <= ``chunk`` rows: d products in all."""
         n, d = self.x.shape[0], self.x[0].numel()
-        eye = torch.eye(d, dtype=self._value.dtype, device=self.x.device)
         for first in range(0, d, chunk):
-            part = eye[first : first + chunk]
-            k = part.shape[0]
-            v = part.unsqueeze(1).expand(k, n, d).reshape(k, *self.x.shape)
+            k = min(chunk, d - first)
+            units = torch.zeros(k, d, dtype=self._value.dtype, device=self.x.device)
+            units.diagonal(first).fill_(1)
+            v = units.unsqueeze(1).expand(k, n, d).reshape(k, *self.x.shape)
             block = self.pull(v, batched=True) if k > 1 else self.pull(v[0]).unsqueeze(0)
             yield first, block.reshape(k, n, d)
 
@@ -138,22 +227,35 @@ class Field:
         return torch.cat([block for _, block in self.rows(chunk)]).transpose(0, 1)
 
 
-def gradient(scalar: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Return the gradient of ``scalar(x)`` in x, with a graph where a gradient was asked for, as `Field` has it."""
+def energy_and_gradient(
+    energy: Callable[[Tensor], Tensor], x: Tensor, *, through: bool = True
+) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch *event"]]:
+    """Return ``energy(x)`` and its gradient in x from one pass, with a graph where one was asked for, as `Field` has it.
+
+    Without ``through`` the gradient has none; the energy keeps its own.
+    """
     recording = torch.is_grad_enabled()
     with torch.enable_grad():
-        point = x if x.requires_grad else x.detach().requires_grad_()
-        value = scalar(point)
+        point = leaf(x)
+        value = evaluate_energy(energy, point)
         if not value.requires_grad:
-            raise ValueError("energy(x) must be differentiable in x, got a value without a graph")
-        keep = recording and (x.requires_grad or _has_parameters(value, point))
-        (out,) = torch.autograd.grad(
-            value, point, create_graph=keep, allow_unused=True, materialize_grads=True
+            raise ValueError(
+                "energy(x) must be differentiable in x, got a value without a graph (computed under no_grad "
+                "or inference_mode, detached, or constant)"
+            )
+        keep = recording and (x.requires_grad or has_parameters(value, point))
+        (slope,) = torch.autograd.grad(
+            value.sum(),
+            point,
+            create_graph=keep and through,
+            retain_graph=keep,
+            allow_unused=True,
+            materialize_grads=True,
         )
-    return out
+    return (value if keep else value.detach()), slope
 
 
-def _has_parameters(value: Tensor, leaf: Tensor) -> bool:
+def has_parameters(value: Tensor, leaf: Tensor) -> bool:
     """Whether anything but ``leaf`` that ``value`` was computed from requires a gradient."""
     nodes, seen = [value.grad_fn], set()
     while nodes:

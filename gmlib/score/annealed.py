@@ -14,9 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_finite, check_tensor
+from gmlib._checks import check_number
 from gmlib.score._compile import compiled
-from gmlib.score.langevin import _check_chain, _check_value, _move
+from gmlib.score._products import check_levels, evaluate
+from gmlib.score.langevin import _check_chain, _move
 
 
 @torch.no_grad()
@@ -48,16 +49,16 @@ def annealed_langevin(
 
     Args:
         score: noise-conditional: called as ``score(x, sigma)`` with ``x`` (batch, \*event) and ``sigma`` a tensor without
-            dimensions in the dtype of ``x``; returns the shape of ``x``.
+            dimensions in the dtype of ``x``; returns the shape of ``x``, read in that dtype.
         x: start, (batch, \*event); finite. It should look like noise of level :math:`\sigma_1`.
         sigmas: noise levels, (levels,), in the units of ``x``; positive and descending.
         step: :math:`\delta > 0`, the step at the last level, a squared length.
-        steps: moves a level, at least 1.
+        steps: moves a level, at least 0.
         temperature: :math:`\tau \ge 0`, factor of the noise's variance.
         denoise: replace the end points by their posterior mean, :math:`x + \sigma_L^2 s(x, \sigma_L)`
             (:eq:`eq-08-tweedie` in the book).
-        allow_ascending: take levels in any order. A ladder climbed upwards ends in the law of its largest noise; the last
-            entry of ``sigmas`` stays the :math:`\sigma_L` of the formula.
+        allow_ascending: take levels in any order. A ladder climbed upwards heads for the law of its largest noise and ends
+            far from the data's; the last entry of ``sigmas`` stays the :math:`\sigma_L` of the formula.
         generator: source of the noise, on the device of ``x``; None is torch's default.
         compile: compile the step, score included, with ``torch.compile``; one graph serves all levels. Without a C++
             compiler it warns and runs eagerly.
@@ -66,8 +67,8 @@ def annealed_langevin(
         The end points, (batch, \*event).
 
     Raises:
-        TypeError: ``score`` cannot be called, or an argument is of the wrong kind.
-        ValueError: ``sigmas`` is not a list of positive descending levels, ``step`` is not positive, ``steps`` is below 1,
+        TypeError: ``score`` cannot be called or returns no floating tensor, or an argument is of the wrong kind.
+        ValueError: ``sigmas`` is not a list of positive descending levels, ``step`` is not positive, ``steps`` or
             ``temperature`` is negative, ``x`` is not finite, or the score returns another shape than it is given.
 
     Example:
@@ -81,17 +82,15 @@ def annealed_langevin(
         >>> round(x.mean().item(), 1)
         3.0
     """
-    _check_chain(score, x, step=step, steps=steps, temperature=temperature)
-    check_count("steps", steps)
+    _check_chain(score, x, steps=steps, temperature=temperature)
+    check_number("step", step, low=0.0, low_open=True)
     levels = _levels(sigmas, allow_ascending)
     ladder = torch.tensor(levels, dtype=x.dtype, device=x.device)
 
     def move(
         x: Tensor, sigma: Tensor, noise: Tensor, drift: float | Tensor, spread: float | Tensor
     ) -> Tensor:
-        value = score(x, sigma)
-        _check_value(value, x)
-        return _move(x, value, noise, drift, spread)
+        return _move(x, evaluate(score, x, "score", sigma), noise, drift, spread)
 
     advance = compiled(move, compile, x.device)
     x = x.detach().clone(memory_format=torch.contiguous_format)
@@ -105,20 +104,13 @@ def annealed_langevin(
         for _ in range(steps):
             x = advance(x, sigma, noise.normal_(generator=generator), drift, spread)
     if denoise:
-        x = x + levels[-1] ** 2 * score(x, ladder[-1])
+        x = x + levels[-1] ** 2 * evaluate(score, x, "score", ladder[-1]).to(x.dtype)
     return x
 
 
 def _levels(sigmas: Tensor, allow_ascending: bool) -> list[float]:
-    check_tensor("sigmas", sigmas)
-    if sigmas.dim() != 1 or len(sigmas) == 0:
-        raise ValueError(
-            f"sigmas must have shape (levels,) with levels >= 1, got shape {tuple(sigmas.shape)}"
-        )
-    check_finite("sigmas", sigmas)
+    check_levels("sigmas", sigmas)
     levels: list[float] = sigmas.tolist()
-    if min(levels) <= 0:
-        raise ValueError(f"sigmas must be positive, got a level of {min(levels):g}")
     if not allow_ascending and any(a <= b for a, b in pairwise(levels)):
         raise ValueError(
             "sigmas must descend from the largest noise level to the smallest, "

@@ -6,13 +6,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_number
-from gmlib.score._products import check_callable, check_points, check_same
-from gmlib.score.fields import energy_score
+from gmlib.score._products import (
+    check_callable,
+    check_points,
+    check_same,
+    energy_and_gradient,
+    evaluate_energy,
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ def one_step_contrast(
         ValueError: x has no point, ``noise`` differs from it in shape, dtype or device, ``step`` is not positive, or
             ``energy(x)`` is not of shape (batch,).
 
-    Cost: one gradient of the energy in x, and its values at x and x'; a second derivative only without the stop.
+    Cost: the energy at x and at x', and its gradient in x from the first of these passes; a second derivative only
+    without the stop.
 
     Example:
         >>> import torch
@@ -91,9 +96,9 @@ def one_step_contrast(
     check_points("x", x)
     check_same("noise", noise, "x", x)
     check_number("step", step, low=0.0, low_open=True)
-    with torch.set_grad_enabled(torch.is_grad_enabled() and not stop_gradient):
-        moved = x + 0.5 * step * energy_score(energy)(x) + math.sqrt(step) * noise
+    here, slope = energy_and_gradient(energy, x, through=not stop_gradient)
+    moved = x - 0.5 * step * slope + math.sqrt(step) * noise
     if stop_gradient:
         moved = moved.detach()
-    here, there = energy(x), energy(moved)
+    there = evaluate_energy(energy, moved)
     return ContrastLoss(here, there, here - there)

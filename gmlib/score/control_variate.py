@@ -18,6 +18,7 @@ from gmlib.score._products import (
     Score,
     check_callable,
     check_points,
+    check_positive,
     check_same,
     evaluate,
     read_level,
@@ -74,7 +75,9 @@ def variance_reduced_dsm(
     `linear_gradient_variance`. The minimiser is unchanged, the score of the noised law.
 
     Args:
-        score: callable (batch, \*event) -> (batch, \*event); a noise-conditional one with its level filled in.
+        score: callable (batch, \*event) -> (batch, \*event); a noise-conditional one with its level filled in. It is called
+            twice and must be the same function both times: dropout in training mode would draw two masks, whose
+            difference is divided by :math:`\sigma`.
         x: data, (batch, \*event).
         noise: standard normal :math:`\varepsilon`, shaped as ``x``.
         sigma: noise level, positive, a number, () or (batch,).
@@ -132,6 +135,7 @@ def linear_gradient_variance(
 
     Raises:
         TypeError: ``sigma`` is no floating tensor.
+        ValueError: a level is not positive or not finite.
 
     Example:
         >>> import torch
@@ -145,5 +149,6 @@ def linear_gradient_variance(
     check_number("slope", slope)
     check_number("coefficient", coefficient)
     check_tensor("sigma", sigma)
+    check_positive("sigma", sigma)
     cross = 2 * sigma * slope - (1 - coefficient) / sigma
     return 2 * slope**2 + cross.square() + 2 * (1 - slope * sigma.square()).square()

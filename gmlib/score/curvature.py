@@ -9,7 +9,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_number
-from gmlib.score._products import Field, Score, check_callable, check_points, evaluate, total
+from gmlib.score._products import (
+    Field,
+    Score,
+    check_callable,
+    check_points,
+    evaluate,
+    has_parameters,
+    leaf,
+    total,
+)
 
 
 @dataclass(frozen=True)
@@ -148,23 +157,24 @@ def small_noise_terms(score: Score, x: Float[Tensor, "batch 1"]) -> SmallNoiseTe
     check_points("x", x)
     if tuple(x.shape[1:]) != (1,):
         raise ValueError(f"x must have shape (batch, 1), got shape {tuple(x.shape)}")
-    keep = torch.is_grad_enabled()
+    recording = torch.is_grad_enabled()
     with torch.enable_grad():
-        point = x if x.requires_grad else x.detach().requires_grad_()
+        point = leaf(x)
         s = [evaluate(score, point)]
         if not s[0].requires_grad:
             raise ValueError("score(x) must be differentiable in x, got a value without a graph")
-        for _ in range(3):
-            s.append(_derivative(s[-1], point))
+        keep = recording and (x.requires_grad or has_parameters(s[0], point))
+        for order in range(3):  # the third is differentiated no further, unless a gradient is asked for
+            s.append(_derivative(s[-1], point, keep or order < 2))
         terms = [0.5 * t.squeeze(1) for t in (s[1].square(), s[0] * s[2], s[3])]
     if not keep:
         terms = [t.detach() for t in terms]
     return SmallNoiseTerms(*terms, terms[0] + terms[1] + terms[2])
 
 
-def _derivative(y: Tensor, x: Tensor) -> Tensor:
+def _derivative(y: Tensor, x: Tensor, graph: bool) -> Tensor:
     """The derivative of each entry of ``y`` in the same entry of ``x``; 0 for a constant, which has no graph."""
     if not y.requires_grad:
         return torch.zeros_like(x)
-    (slope,) = torch.autograd.grad(y.sum(), x, create_graph=True, allow_unused=True, materialize_grads=True)
+    (slope,) = torch.autograd.grad(y.sum(), x, create_graph=graph, allow_unused=True, materialize_grads=True)
     return slope

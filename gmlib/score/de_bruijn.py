@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gmlib._checks import check_count, check_number, check_tensor
 from gmlib.distributions import Law
+from gmlib.score._products import check_law
 
 REACH = 12.0
 """Standard deviations of the noised law that the quadrature covers on each side of its mean."""
@@ -49,7 +50,7 @@ def heat_flow(p: Law, q: Law, times: Float[Tensor, " n"], *, points: int = 4001)
 
     (:eq:`eq-08b-debruijn` in the book; Lyu 2009, theorem 1, with the ½ inside :math:`D_F` here.) The trapezoid rule
     runs over 12 standard deviations of :math:`p_t` on each side and is as good as the arithmetic while its spacing
-    is finer than the narrowest feature of the two laws.
+    is finer than the narrowest feature of the two laws. That p integrates to 1 is checked; of q nothing is.
 
     Args:
         p: the law under the expectation, over one coordinate.
@@ -62,7 +63,8 @@ def heat_flow(p: Law, q: Law, times: Float[Tensor, " n"], *, points: int = 4001)
 
     Raises:
         TypeError: ``p`` or ``q`` is not a `gmlib.distributions.Law`.
-        ValueError: a law is not over one coordinate or has a batch, or ``times`` is empty, negative or not (n,).
+        ValueError: a law is not over one coordinate or has a batch, ``times`` is empty, negative or not (n,), or
+            ``points`` are too few for p: by the rule it does not integrate to 1.
 
     Cost: log-density and score of both laws at ``n * points`` points, no derivative.
 
@@ -94,6 +96,14 @@ def heat_flow(p: Law, q: Law, times: Float[Tensor, " n"], *, points: int = 4001)
     def expectation(values: Tensor) -> Tensor:
         return width * torch.trapezoid(density * values, dim=0)
 
+    mass = expectation(torch.ones_like(density))
+    allowed = max(1e-6, 1e3 * torch.finfo(mass.dtype).eps)
+    if not bool(((mass - 1).abs() < allowed).all()):
+        worst = int((mass - 1).abs().argmax())
+        raise ValueError(
+            f"points must be enough to see p, got {points}, with which p integrates to {float(mass[worst]):.6g} at "
+            f"t = {float(times[worst]):g}: the grid over {REACH:g} standard deviations is too coarse or too short"
+        )
     return HeatFlow(times, expectation(log_p - log_q), 0.5 * expectation(square))
 
 
@@ -146,8 +156,7 @@ def _gauss_legendre(n: int) -> tuple[Tensor, Tensor]:
 
 
 def _check_line(name: str, law: Law) -> None:
-    if not isinstance(law, Law):
-        raise TypeError(f"{name} must be a gmlib.distributions.Law, got {type(law).__name__}")
+    check_law(name, law)
     if tuple(law.event_shape) != (1,) or law.batch_shape:
         raise ValueError(
             f"{name} must be one law over one coordinate, got batch shape {tuple(law.batch_shape)} and event shape "

@@ -15,10 +15,14 @@ from gmlib.score._products import (
     Level,
     Score,
     check_callable,
+    check_law,
     check_points,
     check_same,
     evaluate,
+    leaf,
+    level_tensor,
     read_level,
+    spread,
     total,
 )
 
@@ -154,7 +158,7 @@ def conditional_score_matching(
         TypeError: ``score`` or ``noise_law`` cannot be called, its value has no ``log_prob``, or x or ``noisy`` is not a
             floating tensor.
         ValueError: x has no event dimension or no point, ``noisy`` differs from it in shape, dtype or device, or
-            ``score(noisy)`` has another shape.
+            ``score(noisy)`` has another shape, or the law's log-density has no gradient in the noisy point.
 
     References:
         P. Vincent, *A connection between score matching and denoising autoencoders* (2011).
@@ -172,12 +176,20 @@ def conditional_score_matching(
     check_points("x", x)
     check_same("noisy", noisy, "x", x)
     with torch.enable_grad():
-        point = noisy.detach().requires_grad_()
+        point = leaf(noisy.detach(), "noisy")
         law = noise_law(x.detach())
         if not callable(getattr(law, "log_prob", None)):
             raise TypeError(f"noise_law(x) must be a law with log_prob, got {type(law).__name__}")
         # One log-density a coordinate or one a point: the gradient of the sum is the same.
-        (target,) = torch.autograd.grad(law.log_prob(point).sum(), point)
+        density = law.log_prob(point)
+        target = None
+        if density.requires_grad:
+            (target,) = torch.autograd.grad(density.sum(), point, allow_unused=True)
+        if target is None:
+            raise ValueError(
+                "noise_law(x) must have a log_prob that is differentiable in the noisy point, "
+                f"got {type(law).__name__}"
+            )
     value = evaluate(score, noisy)
     return _of_residual(value, value - target)
 
@@ -217,20 +229,31 @@ def denoising_minimum(
         >>> denoising_minimum(Gaussian(torch.zeros(1), var=1.0), 0.5)
         tensor(1.6000)
     """
-    if not isinstance(law, Law) or law.batch_shape:
-        got = f"one with batch shape {tuple(law.batch_shape)}" if isinstance(law, Law) else type(law).__name__
-        raise TypeError(f"law must be a single exact law of gmlib.distributions, got {got}")
+    share, level = posterior_share(law, sigma, noisy)
+    return share / level**2  # divided twice: sigma^4 leaves a low precision first
+
+
+def posterior_share(
+    law: Law, sigma: Level, noisy: Float[Tensor, "batch d"] | None
+) -> tuple[Float[Tensor, "*_"], Level]:
+    r"""Return :math:`\tfrac12\operatorname{tr}\operatorname{Cov}(x \mid \tilde x)/\sigma^2`, (batch,), and the level.
+
+    The shape is () without ``noisy``, which only a `Gaussian` can do without.
+    """
+    check_law("law", law)
+    if law.batch_shape:
+        raise TypeError(f"law must be a single exact law, got one with batch shape {tuple(law.batch_shape)}")
     if noisy is None:
         if not isinstance(law, Gaussian):
             raise ValueError(f"noisy must be given for a {type(law).__name__}: its minimum is an average")
         if isinstance(sigma, Tensor) and sigma.dim() > 0:
             raise ValueError(f"sigma must be a number or () without noisy, got shape {tuple(sigma.shape)}")
-        return denoising_minimum(law, sigma, law.mean.unsqueeze(0))[0]
+        share, level = posterior_share(law, sigma, law.mean.unsqueeze(0))
+        return share[0], level
     check_points("noisy", noisy)
-    level = read_level("sigma", sigma, noisy)
-    flat = level.squeeze(-1) if isinstance(level, Tensor) and level.dim() else level
-    variance = law.posterior(noisy, 1.0, flat).variance
-    return 0.5 * variance.sum(-1) / flat**4
+    level = level_tensor("sigma", sigma, noisy)
+    variance = law.posterior(noisy, 1.0, level).variance
+    return 0.5 * (variance / spread(level, 1) ** 2).sum(-1), level
 
 
 def _of_residual(value: Tensor, residual: Tensor) -> DenoisingLoss:

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_event, check_number, check_tensor
+from gmlib._checks import check_count, check_event, check_number
 from gmlib.distributions import Law
+from gmlib.score._products import check_callable, check_law, check_levels, check_same, evaluate
 from gmlib.score.ncsn import NoiseScore
 
 
@@ -73,8 +74,9 @@ def errors_by_noise_level(
         Error, standard error and scale at each level. One call of the score a level.
 
     Raises:
-        TypeError: ``law`` is no `Law`, or another argument no floating tensor.
-        ValueError: shapes do not fit, or there are fewer than two points.
+        TypeError: ``law`` is no `Law`, ``score`` cannot be called, or another argument or what the score returns is no
+            floating tensor.
+        ValueError: shapes do not fit, a level is not positive or not finite, or there are fewer than two points.
 
     Example:
         >>> import torch
@@ -85,21 +87,18 @@ def errors_by_noise_level(
         >>> errors_by_noise_level(exact_score(law), law, levels, x, noise).error
         tensor([0., 0.])
     """
-    _check_law(law)
-    check_tensor("sigmas", sigmas)
+    check_callable("score", score)
+    check_law("law", law)
+    check_levels("sigmas", sigmas)
     check_event("x", x, tuple(law.event_shape))
-    check_tensor("noise", noise)
-    if sigmas.dim() != 1 or len(sigmas) == 0:
-        raise ValueError(f"sigmas must have shape (levels,), levels >= 1, got shape {tuple(sigmas.shape)}")
     if x.dim() != 2 or len(x) < 2:
         raise ValueError(f"x must have shape (n, d) with n >= 2, got shape {tuple(x.shape)}")
-    if noise.shape != x.shape:
-        raise ValueError(f"noise must have the shape of x, {tuple(x.shape)}, got {tuple(noise.shape)}")
+    check_same("noise", noise, "x", x)
     rows = []
-    for sigma in sigmas:
+    for sigma in sigmas.to(x):
         noisy = x + sigma * noise
         exact = law.noised(1.0, sigma).score(noisy)
-        error = sigma**2 * (score(noisy, sigma) - exact).square().mean(-1)
+        error = sigma**2 * (evaluate(score, noisy, "score", sigma) - exact).square().mean(-1)
         scale = sigma**2 * exact.square().mean()
         rows.append(torch.stack([error.mean(), error.std() / len(x) ** 0.5, scale]))
     return NoiseLevelErrors(sigmas, *torch.stack(rows, dim=1))
@@ -158,8 +157,8 @@ def errors_by_density(
         Density, error and scale of each part, the part of lowest density first.
 
     Raises:
-        TypeError: ``law`` is no `Law`, or ``x`` no floating tensor.
-        ValueError: there are too few points, or ``weight`` is not positive.
+        TypeError: ``law`` is no `Law`, ``score`` cannot be called, or ``x`` or ``score(x)`` is no floating tensor.
+        ValueError: there are too few points, ``weight`` is not positive, or ``score(x)`` has another shape than x.
 
     Example:
         >>> import torch
@@ -169,7 +168,8 @@ def errors_by_density(
         >>> errors_by_density(lambda x: torch.zeros_like(x), law, x, parts=2).error  # the score is -x
         tensor([9., 1.])
     """
-    _check_law(law)
+    check_callable("score", score)
+    check_law("law", law)
     check_event("x", x, tuple(law.event_shape))
     check_count("parts", parts)
     check_number("weight", weight, low=0.0, low_open=True)
@@ -179,7 +179,7 @@ def errors_by_density(
         )
     log_density, order = law.log_prob(x).sort()
     exact = law.score(x)
-    error = weight * (score(x) - exact).square().mean(-1)[order]
+    error = weight * (evaluate(score, x) - exact).square().mean(-1)[order]
     scale = weight * exact.square().mean(-1)[order]
     pieces = error.tensor_split(parts)
     return DensityErrors(
@@ -239,8 +239,9 @@ def low_density_error(
         Both errors and their ratio.
 
     Raises:
-        TypeError: ``law`` is no `Law`, or ``rare`` or ``common`` no floating tensor.
-        ValueError: a set of points is empty or has the wrong shape.
+        TypeError: ``law`` is no `Law`, ``score`` cannot be called, or ``rare``, ``common`` or what the score returns is no
+            floating tensor.
+        ValueError: a set of points is empty or has the wrong shape, or the score returns another shape.
 
     Example:
         >>> import torch
@@ -251,16 +252,12 @@ def low_density_error(
         >>> low_density_error(straight, law, torch.tensor([[-0.5]]), torch.tensor([[4.5]])).ratio > 1000
         tensor(True)
     """
-    _check_law(law)
+    check_callable("score", score)
+    check_law("law", law)
     means = []
     for name, x in (("rare", rare), ("common", common)):
         check_event(name, x, tuple(law.event_shape))
         if x.dim() != 2 or len(x) == 0:
             raise ValueError(f"{name} must have shape (n, d) with n >= 1, got shape {tuple(x.shape)}")
-        means.append((score(x) - law.score(x)).square().mean())
+        means.append((evaluate(score, x) - law.score(x)).square().mean())
     return LowDensityError(*means)
-
-
-def _check_law(law: Law) -> None:
-    if not isinstance(law, Law):
-        raise TypeError(f"law must be a gmlib Law, got {type(law).__name__}")

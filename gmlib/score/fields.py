@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count
-from gmlib.score._products import Field, Score, check_callable, check_points, gradient
+from gmlib.score._products import Field, Score, check_callable, check_points, energy_and_gradient
 
 
 def energy_score(energy: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -32,8 +32,9 @@ def energy_score(energy: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tenso
         A callable, x (batch, \*event) -> (batch, \*event), in nats per unit of x.
 
     Raises:
-        TypeError: ``energy`` cannot be called, or (on a call) x is not a floating tensor.
-        ValueError: (on a call) x has no event dimension or no point, or ``energy(x)`` is not of shape (batch,).
+        TypeError: ``energy`` cannot be called, or (on a call) x or ``energy(x)`` is not a floating tensor.
+        ValueError: (on a call) x has no event dimension or no point or was made under ``torch.inference_mode``, or
+            ``energy(x)`` is not of shape (batch,) or cannot be differentiated.
 
     Example:
         >>> import torch
@@ -42,19 +43,11 @@ def energy_score(energy: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tenso
         >>> score(torch.tensor([[1.0, -2.0]]))
         tensor([[-2.,  4.]])
     """
-    if not callable(energy):
-        raise TypeError(f"energy must be callable, x -> (batch,), got {type(energy).__name__}")
-
-    def summed(x: Tensor) -> Tensor:
-        value = energy(x)
-        if not isinstance(value, Tensor) or value.shape != x.shape[:1]:
-            got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            raise ValueError(f"energy(x) must have shape ({x.shape[0]},), one number a point, got {got}")
-        return value.sum()
+    check_callable("energy", energy)
 
     def score(x: Float[Tensor, "batch *event"]) -> Float[Tensor, "batch *event"]:
         check_points("x", x)
-        return -gradient(summed, x)
+        return -energy_and_gradient(energy, x)[1]
 
     return score
 
@@ -69,6 +62,13 @@ class Curl:
         norm: its Frobenius norm :math:`\lVert A \rVert_F`, (batch,).
         share: :math:`\lVert A \rVert_F / \lVert J \rVert_F`, between 0 (the field has an energy nearby) and 1 (it only
             turns), (batch,); 0 where J is 0.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.score import Curl
+        >>> turn = torch.tensor([[[0.0, -1.0], [1.0, 0.0]]])
+        >>> Curl(turn, turn.norm().reshape(1), torch.ones(1)).norm
+        tensor([1.4142])
     """
 
     antisymmetric: Tensor

@@ -7,7 +7,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.distributions import Gaussian
-from gmlib.score._products import Score, check_callable, check_points, check_same, evaluate, total
+from gmlib.score._products import (
+    Score,
+    average,
+    check_callable,
+    check_points,
+    evaluate,
+    split_directions,
+    total,
+)
 
 
 def fisher_divergence(
@@ -51,11 +59,11 @@ def sliced_fisher_divergence(
     score_p: Score,
     score_q: Score,
     x: Float[Tensor, "batch *event"],
-    projections: Float[Tensor, "batch *event"],
+    projections: Float[Tensor, "..."],
 ) -> Float[Tensor, " batch"]:
     r"""The integrand of the sliced Fisher divergence: scores compared along random directions.
 
-    .. math:: D_{SF}(p \,\|\, q) = \mathbb E_v \mathbb E_{p}\, \tfrac12
+    .. math:: D_{SF}(p \,\|\, q) = \mathbb E_u \mathbb E_{p}\, \tfrac12
               \big(u^\top (\nabla\log p(x) - \nabla\log q(x))\big)^2
 
     With :math:`\mathbb E u u^\top = I` it equals :math:`D_F`; with another covariance it weighs the directions.
@@ -64,7 +72,7 @@ def sliced_fisher_divergence(
         score_p: the score of the law that the points come from.
         score_q: the score compared with it.
         x: points drawn from p, (batch, \*event).
-        projections: one direction v a point, (batch, \*event).
+        projections: directions u, (batch, \*event), one a point; or (directions, batch, \*event), which are averaged.
 
     Returns:
         One number a point, (batch,).
@@ -79,13 +87,12 @@ def sliced_fisher_divergence(
     Example:
         >>> import torch
         >>> from gmlib.score import sliced_fisher_divergence
-        >>> x, v = torch.tensor([[2.0, 2.0]]), torch.tensor([[1.0, -1.0]])
-        >>> sliced_fisher_divergence(lambda x: -x, lambda x: -x / 2, x, v)  # v does not see the difference
+        >>> x, u = torch.tensor([[2.0, 2.0]]), torch.tensor([[1.0, -1.0]])
+        >>> sliced_fisher_divergence(lambda x: -x, lambda x: -x / 2, x, u)  # u does not see the difference
         tensor([0.])
     """
     difference = _difference(score_p, score_q, x)
-    check_same("projections", projections, "x", x)
-    return 0.5 * total(difference * projections).square()
+    return 0.5 * average([total(difference * u).square() for u in split_directions(projections, x)])
 
 
 def gaussian_fisher_divergence(p: Gaussian, q: Gaussian) -> Float[Tensor, "*batch"]:
@@ -105,7 +112,7 @@ def gaussian_fisher_divergence(p: Gaussian, q: Gaussian) -> Float[Tensor, "*batc
 
     Raises:
         TypeError: an argument is not a `Gaussian`.
-        ValueError: the dimensions, devices or batches do not fit.
+        ValueError: the dimensions, dtypes, devices or batches do not fit.
 
     Example:
         >>> import torch
@@ -122,6 +129,8 @@ def gaussian_fisher_divergence(p: Gaussian, q: Gaussian) -> Float[Tensor, "*batc
         raise ValueError(
             f"q must have the event shape {tuple(p.event_shape)} of p, got {tuple(q.event_shape)}"
         )
+    if p.mean.dtype != q.mean.dtype:
+        raise ValueError(f"q must have the dtype {p.mean.dtype} of p, got {q.mean.dtype}")
     if p.device != q.device:
         raise ValueError(f"q must be on the device {p.device} of p, got {q.device}")
     try:

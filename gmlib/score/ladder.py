@@ -13,13 +13,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_number, check_tensor
+from gmlib.score._products import check_levels
 
 BLOCK = 2**24
 """Distances computed at once."""
 
 
 def geometric_ladder(
-    sigma_max: float | int, sigma_min: float | int, levels: int, *, dtype: torch.dtype | None = None
+    sigma_max: float | int,
+    sigma_min: float | int,
+    levels: int,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
 ) -> Float[Tensor, " levels"]:
     r"""Noise levels in constant proportion, largest first.
 
@@ -32,9 +38,10 @@ def geometric_ladder(
         sigma_min: :math:`\sigma_L`, positive and below ``sigma_max``; where noise is invisible.
         levels: L, at least 2.
         dtype: of the result; None is torch's default. It is computed in float64 whatever it is.
+        device: of the result; None is torch's default.
 
     Returns:
-        (levels,), descending, on the CPU.
+        (levels,), descending.
 
     Raises:
         TypeError: an argument is of the wrong kind.
@@ -52,7 +59,7 @@ def geometric_ladder(
         raise TypeError(f"dtype must be a floating torch dtype, got {dtype!r}")
     ratio = sigma_min / sigma_max
     values = [sigma_max * ratio ** (i / (levels - 1)) for i in range(levels)]
-    return torch.tensor([*values[:-1], sigma_min], dtype=dtype or torch.get_default_dtype())
+    return torch.tensor([*values[:-1], sigma_min], dtype=dtype or torch.get_default_dtype(), device=device)
 
 
 def largest_distance(x: Float[Tensor, "n *event"]) -> Float[Tensor, ""]:
@@ -69,7 +76,8 @@ def largest_distance(x: Float[Tensor, "n *event"]) -> Float[Tensor, ""]:
         x: data, (n, \*event), n at least 2; finite.
 
     Returns:
-        The distance, in the units of ``x``, as a tensor without dimensions.
+        The distance, in the units of ``x``, as a tensor without dimensions; in float32 for points of 16 bits, whose range
+        it may leave.
 
     Raises:
         TypeError: ``x`` is no floating tensor.
@@ -85,7 +93,7 @@ def largest_distance(x: Float[Tensor, "n *event"]) -> Float[Tensor, ""]:
     if x.dim() == 0 or len(x) < 2:
         raise ValueError(f"x must hold at least two points, got shape {tuple(x.shape)}")
     check_finite("x", x)
-    points = x.detach().reshape(len(x), -1)
+    points = x.detach().reshape(len(x), -1).to(torch.promote_types(x.dtype, torch.float32))
     rows = max(1, BLOCK // len(points))
     # Differences are taken pair by pair: a matrix product would lose the small ones, and with them ties.
     blocks = [
@@ -122,14 +130,7 @@ def level_overlap(sigmas: Float[Tensor, " levels"], dim: int) -> Float[Tensor, "
         >>> level_overlap(geometric_ladder(8.0, 1.0, 4), dim=2)
         tensor([0.5275, 0.5275, 0.5275])
     """
-    check_tensor("sigmas", sigmas)
-    if sigmas.dim() != 1 or len(sigmas) < 2:
-        raise ValueError(
-            f"sigmas must have shape (levels,) with levels >= 2, got shape {tuple(sigmas.shape)}"
-        )
-    check_finite("sigmas", sigmas)
-    if not bool((sigmas > 0).all()):
-        raise ValueError(f"sigmas must be positive, got a level of {float(sigmas.min()):g}")
+    check_levels("sigmas", sigmas, low=2)
     check_count("dim", dim)
     wide = sigmas.double() if sigmas.device.type != "mps" else sigmas
     log_ratio = (wide[:-1] / wide[1:]).log().abs()

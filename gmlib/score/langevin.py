@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_number, check_tensor
 from gmlib.score._compile import compiled
+from gmlib.score._products import check_callable, check_same, evaluate
 
 
 def langevin_step(
@@ -36,7 +37,7 @@ def langevin_step(
     Args:
         x: points, (batch, \*event).
         score_value: the score there, :math:`s(x)`, (batch, \*event); one over a length.
-        noise: standard normal noise, (batch, \*event).
+        noise: standard normal noise, (batch, \*event). Both are read in the dtype of ``x``.
         step: :math:`\delta > 0`, a squared length; a number, or a tensor without dimensions, whose value is not checked.
         temperature: :math:`\tau \ge 0`; it multiplies the variance of the noise, so that small steps sample
             :math:`p^{1/\tau}`, and 0 leaves gradient ascent on :math:`\log p`.
@@ -46,7 +47,7 @@ def langevin_step(
 
     Raises:
         TypeError: an argument is of the wrong kind.
-        ValueError: ``step`` is not positive, ``temperature`` is negative, or the shapes differ.
+        ValueError: ``step`` is not positive, ``temperature`` is negative, or the tensors differ in shape or device.
 
     Example:
         >>> import torch
@@ -55,10 +56,10 @@ def langevin_step(
         >>> langevin_step(x, -x, torch.ones(1, 1), 0.25).item()  # 2 - 0.25 + 0.5
         2.25
     """
-    for name, value in (("x", x), ("score_value", score_value), ("noise", noise)):
+    check_tensor("x", x)
+    for name, value in (("score_value", score_value), ("noise", noise)):
         check_tensor(name, value)
-        if value.shape != x.shape:
-            raise ValueError(f"{name} must have the shape of x, {tuple(x.shape)}, got {tuple(value.shape)}")
+        check_same(name, value.to(x.dtype), "x", x)
     check_number("temperature", temperature, low=0.0)
     if isinstance(step, Tensor):
         if step.dim():
@@ -89,7 +90,8 @@ def langevin(
     No gradient flows through the chain.
 
     Args:
-        score: any callable from (batch, \*event) to the same shape, such as ``law.score``.
+        score: any callable from (batch, \*event) to the same shape, such as ``law.score``; its values are read in the dtype
+            of ``x``, which is the chain's.
         x: start, (batch, \*event); finite.
         step: :math:`\delta > 0`, a squared length.
         steps: number of moves, at least 0.
@@ -102,7 +104,7 @@ def langevin(
         The end points, (batch, \*event).
 
     Raises:
-        TypeError: ``score`` cannot be called, or an argument is of the wrong kind.
+        TypeError: ``score`` cannot be called or returns no floating tensor, or an argument is of the wrong kind.
         ValueError: ``step`` is not positive, ``steps`` or ``temperature`` is negative, ``x`` is not finite or has no batch,
             or the score returns another shape than it is given.
 
@@ -116,8 +118,14 @@ def langevin(
         >>> round(x.mean().item(), 1)
         3.0
     """
-    _check_chain(score, x, step=step, steps=steps, temperature=temperature)
-    return _run(score, x, step, steps, temperature, generator, compile)
+    _check_chain(score, x, steps=steps, temperature=temperature)
+    check_number("step", step, low=0.0, low_open=True)
+    move = _prepare(score, x, step, temperature, compile)
+    x = x.detach().clone(memory_format=torch.contiguous_format)
+    noise = torch.empty_like(x)
+    for _ in range(steps):
+        x = move(x, noise.normal_(generator=generator))
+    return x
 
 
 @torch.no_grad()
@@ -160,64 +168,53 @@ def langevin_path(
         >>> langevin_path(lambda x: -x, torch.ones(5, 2), step=0.1, steps=20, every=10).shape
         torch.Size([3, 5, 2])
     """
-    _check_chain(score, x, step=step, steps=steps, temperature=temperature)
+    _check_chain(score, x, steps=steps, temperature=temperature)
+    check_number("step", step, low=0.0, low_open=True)
     check_count("every", every)
     if steps % every:
         raise ValueError(f"steps must be a multiple of every = {every}, got {steps}")
     path = x.new_empty(steps // every + 1, *x.shape)
     path[0] = x
-    for kept in range(1, len(path)):
-        path[kept] = _run(score, path[kept - 1], step, every, temperature, generator, compile)
+    move = _prepare(score, x, step, temperature, compile)
+    x = path[0].clone()
+    noise = torch.empty_like(x)
+    for i in range(1, steps + 1):
+        x = move(x, noise.normal_(generator=generator))
+        if i % every == 0:
+            path[i // every] = x
     return path
 
 
-def _check_chain(
-    score: object, x: Tensor, *, step: float, steps: int, temperature: float, name: str = "score"
-) -> None:
-    if not callable(score):
-        raise TypeError(f"{name} must be callable, got {type(score).__name__}")
+def _check_chain(score: object, x: Tensor, *, steps: int, temperature: float, name: str = "score") -> None:
+    check_callable(name, score)
     check_tensor("x", x)
     if x.dim() == 0:
         raise ValueError("x must have shape (batch, *event), got a tensor without dimensions")
     check_finite("x", x)
-    check_number("step", step, low=0.0, low_open=True)
     check_count("steps", steps, low=0)
     check_number("temperature", temperature, low=0.0)
 
 
-def _check_value(value: Tensor, x: Tensor, name: str = "score") -> None:
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{name} must return a tensor, got {type(value).__name__}")
-    if value.shape != x.shape:
-        raise ValueError(f"{name} must return the shape of x, {tuple(x.shape)}, got {tuple(value.shape)}")
-
-
 def _move(x: Tensor, value: Tensor, noise: Tensor, drift: float | Tensor, spread: float | Tensor) -> Tensor:
+    value, noise = (
+        value.to(x.dtype),
+        noise.to(x.dtype),
+    )  # the chain keeps its dtype, whatever that of the score
     if isinstance(drift, Tensor) or isinstance(spread, Tensor):
         return x + drift * value + spread * noise
     return torch.add(x, value, alpha=drift).add(noise, alpha=spread)
 
 
-def _run(
-    score: Callable[[Tensor], Tensor],
-    x: Tensor,
-    step: float | int,
-    steps: int,
-    temperature: float | int,
-    generator: torch.Generator | None,
-    compile: bool,
-) -> Tensor:
+def _prepare(
+    score: Callable[[Tensor], Tensor], x: Tensor, step: float | int, temperature: float | int, compile: bool
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the step of the chain, (x, noise) -> x, compiled if asked for."""
+
     def move(x: Tensor, noise: Tensor, drift: float | Tensor, spread: float | Tensor) -> Tensor:
-        value = score(x)
-        _check_value(value, x)
-        return _move(x, value, noise, drift, spread)
+        return _move(x, evaluate(score, x), noise, drift, spread)
 
     drift, spread = step / 2, math.sqrt(step * temperature)
     if compile:  # as tensors, so that another step size needs no other graph
-        drift, spread = x.new_tensor(drift), x.new_tensor(spread)
+        drift, spread = x.new_full((), drift), x.new_full((), spread)
     advance = compiled(move, compile, x.device)
-    x = x.detach().clone(memory_format=torch.contiguous_format)
-    noise = torch.empty_like(x)
-    for _ in range(steps):
-        x = advance(x, noise.normal_(generator=generator), drift, spread)
-    return x
+    return lambda x, noise: advance(x, noise, drift, spread)

@@ -8,8 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_number, check_tensor
-from gmlib.score._products import Score, check_callable, check_points, evaluate
+from gmlib._checks import check_tensor
+from gmlib.score._products import (
+    Level,
+    Score,
+    check_callable,
+    check_points,
+    check_same,
+    evaluate,
+    level_tensor,
+    spread,
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class LocalDimension:
 
 
 def local_dimension(
-    score: Score, x: Float[Tensor, "batch *event"], noise: Float[Tensor, "n batch *event"], sigma: float
+    score: Score, x: Float[Tensor, "batch *event"], noise: Float[Tensor, "n batch *event"], sigma: Level
 ) -> LocalDimension:
     r"""The dimension of the data at given points: scores around a point on the sheet span the directions across it.
 
@@ -48,7 +57,8 @@ def local_dimension(
         x: points of the data, without noise, (batch, \*event).
         noise: n standard normal draws for each point, (n, batch, \*event). With :math:`n \ge 16 d` the values across
             the sheet stay above about ¾; n may not be below d.
-        sigma: noise level, positive: small beside the radius of the sheet's bends, large beside its own thickness.
+        sigma: noise level, positive, a number, () or (batch,): small beside the radius of the sheet's bends, large beside
+            its own thickness.
 
     Returns:
         The singular values and the count, for each point.
@@ -74,9 +84,10 @@ def local_dimension(
     d = x[0].numel()
     if noise.shape[0] < d:
         raise ValueError(f"noise must hold at least as many draws as dimensions, {d}, got {noise.shape[0]}")
-    check_number("sigma", sigma, low=0.0, low_open=True)
-    noisy = (x + sigma * noise).flatten(0, 1)
+    check_same("noise", noise[0], "x", x)
+    level = level_tensor("sigma", sigma, x)
+    noisy = (x + spread(level, x.dim() - 1) * noise).flatten(0, 1)
     with torch.no_grad():
         scores = evaluate(score, noisy).reshape(noise.shape[0], x.shape[0], d).transpose(0, 1)
-        values = torch.linalg.svdvals(scores * (sigma / noise.shape[0] ** 0.5))
+        values = torch.linalg.svdvals(scores * (spread(level, 2) / noise.shape[0] ** 0.5))
     return LocalDimension(values, (values < 0.5).sum(1))

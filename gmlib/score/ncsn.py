@@ -14,8 +14,18 @@ from torch import Tensor
 
 from gmlib._checks import check_tensor
 from gmlib.distributions import Law
-from gmlib.score.denoising import denoising_minimum
-from gmlib.score.network import check_sigma
+from gmlib.score._products import (
+    Level,
+    check_callable,
+    check_law,
+    check_points,
+    check_same,
+    evaluate,
+    level_tensor,
+    spread,
+    total,
+)
+from gmlib.score.denoising import posterior_share
 
 NoiseScore = Callable[[Tensor, Tensor], Tensor]
 """A noise-conditional score: (x, sigma) with x (batch, *event) and sigma () or (batch,) -> (batch, *event)."""
@@ -48,14 +58,14 @@ def noised_laws(law: Law, sigmas: Float[Tensor, " levels"]) -> list[Law]:
         >>> [q.variance.item() for q in noised_laws(Gaussian(torch.zeros(1), var=4.0), torch.tensor([3.0, 1.0]))]
         [13.0, 5.0]
     """
-    _check_law(law)
+    check_law("law", law)
     check_tensor("sigmas", sigmas)
     if sigmas.dim() != 1:
         raise ValueError(f"sigmas must have shape (levels,), got shape {tuple(sigmas.shape)}")
     return [law.noised(1.0, sigma) for sigma in sigmas.tolist()]
 
 
-def exact_score(law: Law) -> NoiseScore:
+def exact_score(law: Law) -> Callable[[Tensor, Level], Tensor]:
     r"""The score of the noised law as a noise-conditional score, :math:`(x, \sigma) \mapsto \nabla \log q_\sigma(x)`.
 
     What a perfect network would return: the oracle beside every learnt score.
@@ -64,7 +74,7 @@ def exact_score(law: Law) -> NoiseScore:
         law: the law of the data.
 
     Returns:
-        A function of points (batch, d) and noise levels () or (batch,), which returns (batch, d).
+        A function of points (batch, d) and noise levels, a number, () or (batch,), which returns (batch, d).
 
     Raises:
         TypeError: ``law`` is no `Law`.
@@ -76,11 +86,11 @@ def exact_score(law: Law) -> NoiseScore:
         >>> exact_score(Gaussian(torch.zeros(1), var=3.0))(torch.tensor([[8.0]]), torch.tensor(1.0))
         tensor([[-2.]])
     """
-    _check_law(law)
+    check_law("law", law)
 
-    def score(x: Tensor, sigma: Tensor) -> Tensor:
-        check_sigma(sigma, x)
-        return law.noised(1.0, sigma).score(x)
+    def score(x: Tensor, sigma: Level) -> Tensor:
+        check_points("x", x)
+        return law.noised(1.0, level_tensor("sigma", sigma, x)).score(x)
 
     return score
 
@@ -113,7 +123,7 @@ def ncsn_loss(
     score: NoiseScore,
     x: Float[Tensor, "batch *event"],
     noise: Float[Tensor, "batch *event"],
-    sigma: Float[Tensor, ""] | Float[Tensor, " batch"],
+    sigma: Level,
 ) -> NCSNLoss:
     r"""Denoising score matching at many noise levels with the weight :math:`\sigma^2`.
 
@@ -125,17 +135,18 @@ def ncsn_loss(
     network's guess of the noise. One call of the score, no derivative of it.
 
     Args:
-        score: a noise-conditional score.
+        score: a noise-conditional score, called with the level as a tensor () or (batch,) of the dtype of ``x``.
         x: data, (batch, \*event).
         noise: standard normal :math:`\varepsilon`, shaped as ``x``.
-        sigma: noise level, positive, () or (batch,).
+        sigma: noise level, positive; a number or a tensor () or (batch,), whose values are not looked at.
 
     Returns:
         The terms of each data point.
 
     Raises:
-        TypeError: an argument is no floating tensor.
-        ValueError: the shapes do not fit.
+        TypeError: ``score`` cannot be called, or a tensor or what the score returns is not a floating one.
+        ValueError: x has no event dimension or no point, ``noise`` differs from it in shape, dtype or device, ``sigma`` is
+            not positive or its shape does not fit, or ``score(x, sigma)`` has another shape than x.
 
     Example:
         >>> import torch
@@ -144,21 +155,19 @@ def ncsn_loss(
         >>> ncsn_loss(lambda x, sigma: torch.zeros_like(x), x, noise, torch.tensor(0.5)).total.item()
         12.5
     """
-    check_tensor("x", x)
-    check_tensor("noise", noise)
-    if noise.shape != x.shape:
-        raise ValueError(f"noise must have the shape of x, {tuple(x.shape)}, got {tuple(noise.shape)}")
-    check_sigma(sigma, x)
-    level = sigma.expand(x.shape[:1])
-    wide = level.reshape(-1, *(1,) * (x.dim() - 1))
+    check_callable("score", score)
+    check_points("x", x)
+    check_same("noise", noise, "x", x)
+    level = level_tensor("sigma", sigma, x)
+    wide = spread(level, x.dim() - 1)
     # As the weighted residual, so that no square of 1/sigma is ever formed.
-    residual = wide * score(x + wide * noise, sigma) + noise
-    total = 0.5 * residual.square().flatten(1).sum(1)
-    return NCSNLoss(total / level.square(), total)
+    residual = wide * evaluate(score, x + wide * noise, "score", level) + noise
+    loss = 0.5 * total(residual.square())
+    return NCSNLoss(loss / level.square(), loss)
 
 
 def ncsn_minimum(
-    law: Law, sigma: float | Float[Tensor, "*_"], noisy: Float[Tensor, "batch d"] | None = None
+    law: Law, sigma: Level, noisy: Float[Tensor, "batch d"] | None = None
 ) -> Float[Tensor, "*_"]:
     r"""The least value that the weighted loss can take at a noise level.
 
@@ -188,9 +197,4 @@ def ncsn_minimum(
         >>> ncsn_minimum(Gaussian(torch.zeros(2), var=3.0), 1.0).item()  # two coordinates, each 3/4 of a half
         0.75
     """
-    return sigma**2 * denoising_minimum(law, sigma, noisy)
-
-
-def _check_law(law: Law) -> None:
-    if not isinstance(law, Law):
-        raise TypeError(f"law must be a gmlib Law, got {type(law).__name__}")
+    return posterior_share(law, sigma, noisy)[0]

@@ -3,7 +3,6 @@ r"""A score network for all noise levels at once: the score of a round normal la
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from gmlib._checks import check_count, check_event, check_finite, check_number, check_tensor
 from gmlib.nn import MLP, FourierEmbedding, ResidualMLP
+from gmlib.score._products import Level, check_callable, level_tensor, spread
 
 Point = Float[Tensor, "batch *event"]
 
@@ -41,7 +41,8 @@ class ScoreNetwork(nn.Module):
         TypeError: ``net`` cannot be called, or ``mean`` is no number and no floating tensor.
         ValueError: ``mean`` is not finite, or ``var`` is not positive.
 
-    m and v are buffers: they are saved with the weights, so that a checkpoint is the whole score.
+    m and v are buffers: they are saved with the weights, so that a checkpoint is the whole score. They have the dtype of
+    ``mean``, torch's default for a number, and are read in that of x.
 
     Example:
         >>> import torch
@@ -58,8 +59,7 @@ class ScoreNetwork(nn.Module):
         self, net: Callable[..., Tensor], mean: Float[Tensor, "*event"] | float | int, var: float | int
     ) -> None:
         super().__init__()
-        if not callable(net):
-            raise TypeError(f"net must be callable, got {type(net).__name__}")
+        check_callable("net", net)
         if isinstance(mean, Tensor):
             check_tensor("mean", mean)
             check_finite("mean", mean)
@@ -67,48 +67,35 @@ class ScoreNetwork(nn.Module):
             check_number("mean", mean)
         check_number("var", var, low=0.0, low_open=True)
         self.net = net
-        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.get_default_dtype()).detach().clone())
-        self.register_buffer("var", torch.tensor(float(var)))
+        mean = mean if isinstance(mean, Tensor) else torch.tensor(float(mean))
+        self.register_buffer("mean", mean.detach().clone())
+        self.register_buffer("var", mean.new_full((), float(var)))
 
-    def forward(self, x: Point, sigma: Float[Tensor, ""] | Float[Tensor, " batch"]) -> Point:
+    def forward(self, x: Point, sigma: Level) -> Point:
         r"""The score at noised points. One call of the network.
 
         Args:
             x: points of the noised law, (batch, \*event), in the units of the data.
-            sigma: noise level, positive, one for all points () or one for each (batch,).
+            sigma: noise level, positive: a number, a tensor () for all points or (batch,), one for each.
 
         Returns:
             The score, shaped as ``x``.
 
         Raises:
-            TypeError: ``x`` or ``sigma`` is no floating tensor.
-            ValueError: ``x`` does not end in the shape of the mean, or ``sigma`` is neither () nor (batch,).
+            TypeError: ``x`` is no floating tensor, or ``sigma`` neither a number nor one.
+            ValueError: ``x`` has no batch or does not end in the shape of the mean, or ``sigma`` is a number that is not
+                positive or a tensor that is neither () nor (batch,).
         """
         check_event("x", x, tuple(self.mean.shape))
-        check_sigma(sigma, x)
-        sigma = sigma.expand(x.shape[:1])
-        level = sigma.reshape(-1, *(1,) * (x.dim() - 1))
-        width = torch.sqrt(self.var + level.square())
-        u = (x - self.mean) / width
+        if x.dim() < 1:
+            raise ValueError(f"x must have shape (batch, *event), got shape {tuple(x.shape)}")
+        sigma = level_tensor("sigma", sigma, x).expand(x.shape[:1])
+        level = spread(sigma, x.dim() - 1)
+        mean, var = self.mean.to(x.dtype), self.var.to(x.dtype)
+        width = torch.sqrt(var + level.square())
+        u = (x - mean) / width
         correction = self.net(u, 0.25 * sigma.log())
-        return (self.var.sqrt() / level * correction - u) / width
-
-
-def check_sigma(sigma: Any, x: Tensor) -> None:
-    """Raise unless ``sigma`` is a floating tensor with one noise level for all points of ``x`` or one for each.
-
-    Example:
-        >>> import torch
-        >>> from gmlib.score.network import check_sigma
-        >>> check_sigma(torch.tensor(0.5), torch.zeros(3, 2))
-    """
-    check_tensor("sigma", sigma)
-    if x.dim() < 1:
-        raise ValueError(f"x must have shape (batch, *event), got shape {tuple(x.shape)}")
-    if tuple(sigma.shape) not in ((), (len(x),)):
-        raise ValueError(f"sigma must have shape () or ({len(x)},), got shape {tuple(sigma.shape)}")
-    if sigma.device != x.device:
-        raise ValueError(f"sigma must be on the device of x, {x.device}, got {sigma.device}")
+        return (var.sqrt() / level * correction - u) / width
 
 
 class Concatenated(nn.Module):

@@ -15,8 +15,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_tensor
+from gmlib.score._products import check_callable, evaluate_energy
 
 Energy = Callable[[Tensor], Tensor]
+
+BLOCK = 2**24
+"""Numbers in the batch of neighbours that the energy sees at once, unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +76,14 @@ def ratio_matching(
         energy: callable (n, \*event) -> (n,), the energy in nats up to a constant.
         x: binary data, (batch, \*event), in a floating dtype.
         values: the two values a bit has: (0, 1), or (-1, 1) for spins.
-        chunk: bits flipped in one call of ``energy``; None: all, a batch of batch * d points.
+        chunk: bits flipped in one call of ``energy``, a batch of batch * chunk points; None: as many as keep that batch
+            within 2²⁴ numbers, one at least.
 
     Returns:
         The terms of each point.
 
     Raises:
-        TypeError: ``x`` is not a floating tensor or ``energy`` returns none.
+        TypeError: ``energy`` cannot be called, or ``x`` or what it returns is not a floating tensor.
         ValueError: ``x`` is empty or has other entries than ``values`` (looked at on the CPU only), or ``energy`` returns
             another shape.
 
@@ -91,6 +96,7 @@ def ratio_matching(
         >>> ratio_matching(lambda x: torch.zeros(len(x)), x).total.item()  # a fair coin: (1/2)^2 for each bit
         0.5
     """
+    check_callable("energy", energy)
     check_tensor("x", x)
     if x.dim() < 2 or x.numel() == 0:
         raise ValueError(f"x must have shape (batch, *event) and hold at least one bit, got {tuple(x.shape)}")
@@ -103,21 +109,15 @@ def ratio_matching(
     d = x[0].numel()
     if chunk is not None:
         check_count("chunk", chunk)
-    here = _energies(energy, x)
+    else:
+        chunk = max(1, BLOCK // x.numel())
+    here = evaluate_energy(energy, x)
     flat, wrong = x.flatten(1), []
-    for bits in torch.arange(d, device=x.device).split(d if chunk is None else chunk):
+    for bits in torch.arange(d, device=x.device).split(chunk):
         flip = torch.zeros(len(bits), 1, d, dtype=torch.bool, device=x.device)
         flip[torch.arange(len(bits), device=x.device), 0, bits] = True
         neighbours = torch.where(flip, off + on - flat, flat)  # (bits, batch, d)
-        there = _energies(energy, neighbours.reshape(-1, *x.shape[1:])).reshape(len(bits), -1)
+        there = evaluate_energy(energy, neighbours.reshape(-1, *x.shape[1:])).reshape(len(bits), -1)
         wrong.append(torch.sigmoid(here - there))
     terms = torch.cat(wrong).square().mT
     return RatioLoss(terms.reshape(x.shape), terms.sum(1))
-
-
-def _energies(energy: Energy, x: Tensor) -> Tensor:
-    value = energy(x)
-    check_tensor("energy(x)", value)
-    if value.shape != x.shape[:1]:
-        raise ValueError(f"energy(x) must have shape ({x.shape[0]},), got shape {tuple(value.shape)}")
-    return value

@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_number, check_tensor
-from gmlib.score.langevin import _check_chain, _check_value, _move
+from gmlib.score._products import check_callable, evaluate
+from gmlib.score.langevin import _check_chain, _move
 
 
 @torch.no_grad()
@@ -43,7 +44,8 @@ def sgld(
     **Cost.** One call of each score a step, on B points a chain. No gradient flows through the chain.
 
     Args:
-        prior_score: :math:`\nabla\log p(\theta)`, from (batch, \*event) to the same shape.
+        prior_score: :math:`\nabla\log p(\theta)`, from (batch, \*event) to the same shape; like the other read in
+            the dtype of ``x``.
         likelihood_score: ``likelihood_score(theta, points)`` with points (batch, B, \*point) returns the **sum** over the B
             points of :math:`\nabla_\theta\log p(x_i\mid\theta)`, (batch, \*event).
         x: start of :math:`\theta`, (batch, \*event), one row a chain; finite.
@@ -58,9 +60,9 @@ def sgld(
         The end points, (batch, \*event).
 
     Raises:
-        TypeError: a score cannot be called, or an argument is of the wrong kind.
-        ValueError: there are no data, an argument is out of range or not finite, or a score returns another shape than
-            that of ``x``.
+        TypeError: a score cannot be called or returns no floating tensor, or an argument is of the wrong kind.
+        ValueError: there are no data, they are on another device, an argument is out of range or not finite, or a score
+            returns another shape than that of ``x``.
 
     Example:
         >>> import torch
@@ -71,13 +73,15 @@ def sgld(
         >>> round(theta.mean().item(), 2)
         1.96
     """
-    first = step(0) if callable(step) else step
-    _check_chain(prior_score, x, step=first, steps=steps, temperature=temperature, name="prior_score")
-    if not callable(likelihood_score):
-        raise TypeError(f"likelihood_score must be callable, got {type(likelihood_score).__name__}")
+    _check_chain(prior_score, x, steps=steps, temperature=temperature, name="prior_score")
+    check_callable("likelihood_score", likelihood_score)
+    if not callable(step):
+        check_number("step", step, low=0.0, low_open=True)
     check_tensor("data", data)
     if data.dim() == 0 or len(data) == 0:
         raise ValueError(f"data must hold at least one point, got shape {tuple(data.shape)}")
+    if data.device != x.device:
+        raise ValueError(f"data must be on the device {x.device} of x, got {data.device}")
     check_finite("data", data)
     check_count("batch_size", batch_size)
     scale = len(data) / batch_size
@@ -87,10 +91,8 @@ def sgld(
         delta = step(t) if callable(step) else step
         check_number("step", delta, low=0.0, low_open=True)
         index = torch.randint(len(data), (len(x), batch_size), generator=generator, device=x.device)
-        likelihood = likelihood_score(x, data[index])
-        prior = prior_score(x)
-        _check_value(likelihood, x, "likelihood_score")
-        _check_value(prior, x, "prior_score")
+        likelihood = evaluate(likelihood_score, x, "likelihood_score", data[index])
+        prior = evaluate(prior_score, x, "prior_score")
         value = torch.add(prior, likelihood, alpha=scale)
         x = _move(x, value, noise.normal_(generator=generator), delta / 2, math.sqrt(delta * temperature))
     return x

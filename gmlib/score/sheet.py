@@ -16,11 +16,13 @@ from gmlib.score._products import (
     Field,
     Level,
     Score,
+    average,
     check_callable,
     check_points,
-    check_same,
     evaluate,
+    level_tensor,
     read_level,
+    split_directions,
     total,
 )
 
@@ -131,7 +133,7 @@ def dimension_from_trace(
     noisy: Float[Tensor, "batch *event"],
     sigma: Level,
     *,
-    projections: Float[Tensor, "batch *event"] | None = None,
+    projections: Float[Tensor, "..."] | None = None,
     chunk: int = 1,
 ) -> Float[Tensor, " batch"]:
     r"""The dimension of the data near each noisy point, from the trace of the denoiser's Jacobian.
@@ -147,8 +149,8 @@ def dimension_from_trace(
         score: the score at this noise level, (batch, \*event) -> (batch, \*event).
         noisy: points of the noised law, (batch, \*event).
         sigma: noise level, positive, a number, () or (batch,).
-        projections: directions u with :math:`\mathbb E uu^\top = I`, shaped as ``noisy``, for the estimate
-            :math:`d + \sigma^2 u^\top\nabla s\,u`; None: the exact trace.
+        projections: directions u with :math:`\mathbb E uu^\top = I`, (batch, \*event) or (directions, batch, \*event), for
+            the estimate :math:`d + \sigma^2 u^\top\nabla s\,u`, averaged over directions; None: the exact trace.
         chunk: how many products go through the score at once for the exact trace, vectorised; 1 works with every
             callable.
 
@@ -159,7 +161,7 @@ def dimension_from_trace(
         TypeError: an argument is no floating tensor.
         ValueError: the shapes do not fit, or ``sigma`` is not positive.
 
-    Cost: d vector-Jacobian products for the exact trace, one product with projections, whatever d.
+    Cost: d vector-Jacobian products for the exact trace, one for each direction with projections, whatever d.
 
     Example:
         >>> import torch
@@ -171,12 +173,8 @@ def dimension_from_trace(
     check_callable("score", score)
     check_points("noisy", noisy)
     check_count("chunk", chunk)
-    level = read_level("sigma", sigma, noisy)
-    if isinstance(level, Tensor):
-        level = level.flatten()  # (1,) or (batch,)
-    if projections is None:
-        trace = Field(score, noisy).trace(chunk)
-    else:
-        check_same("projections", projections, "noisy", noisy)
-        trace = Field(score, noisy).quadratic(projections)
+    level = level_tensor("sigma", sigma, noisy)
+    directions = () if projections is None else split_directions(projections, noisy)
+    field = Field(score, noisy)
+    trace = average([field.quadratic(u) for u in directions]) if directions else field.trace(chunk)
     return noisy[0].numel() + level**2 * trace

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_choice, check_count, check_tensor
-from gmlib.score._products import Field, Score, check_callable, check_points, check_same, total
+from gmlib._checks import check_choice, check_count
+from gmlib.score._products import Field, Score, average, check_callable, check_points, split_directions, total
 
 KINDS = ("rademacher", "gaussian", "sphere")
 
@@ -43,6 +43,7 @@ def sliced_score_matching(
     score: Score,
     x: Float[Tensor, "batch *event"],
     projections: Float[Tensor, "..."],
+    *,
     reduced: bool = False,
 ) -> SlicedLoss:
     r"""Score matching along random directions, at the cost of one product with the Jacobian for each.
@@ -54,7 +55,7 @@ def sliced_score_matching(
     (:eq:`eq-08-sliced` in the book, and :eq:`eq-08b-reduced` in its companion.) The mean of the first over u and data is
     the sliced Fisher divergence up to a constant, whatever the law of u. The second replaces the square by its mean,
     which needs :math:`\mathbb E u u^\top = I`; it is implicit score matching with Hutchinson's estimate of the trace. Its
-    variance is smaller by :math:`\mathbb E \operatorname{Var}_v(a) + 2\, \mathbb E \operatorname{Cov}_v(a, c)`, with a the
+    variance is smaller by :math:`\mathbb E \operatorname{Var}_u(a) + 2\, \mathbb E \operatorname{Cov}_u(a, c)`, with a the
     square and c the curvature: mostly positive, not always (on :math:`\mathcal N(0, 1)` with :math:`s = -x` and Gaussian u
     the reduced form has variance 2.5, the other 2).
 
@@ -91,25 +92,14 @@ def sliced_score_matching(
     """
     check_callable("score", score)
     check_points("x", x)
-    check_tensor("projections", projections)
-    directions = projections.unbind() if projections.dim() == x.dim() + 1 else (projections,)
-    if not directions or directions[0].dim() != x.dim():
-        raise ValueError(
-            f"projections must have the shape {tuple(x.shape)} of x, with at most the number of directions in front, "
-            f"got {tuple(projections.shape)}"
-        )
-    check_same("projections", directions[0], "x", x)
+    directions = split_directions(projections, x)
     field = Field(score, x)
-    curvature = _average([field.quadratic(u) for u in directions])
+    curvature = average([field.quadratic(u) for u in directions])
     if reduced:
         square = 0.5 * total(field.value.square())
     else:
-        square = 0.5 * _average([total(field.value * u).square() for u in directions])
+        square = 0.5 * average([total(field.value * u).square() for u in directions])
     return SlicedLoss(square, curvature, square + curvature)
-
-
-def _average(terms: list[Tensor]) -> Tensor:
-    return terms[0] if len(terms) == 1 else torch.stack(terms).mean(0)
 
 
 def projections(

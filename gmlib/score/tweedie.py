@@ -11,10 +11,14 @@ from gmlib.score._products import (
     Field,
     Level,
     Score,
+    average,
     check_callable,
     check_points,
     check_same,
+    level_tensor,
     read_level,
+    split_directions,
+    spread,
     total,
 )
 
@@ -100,14 +104,19 @@ def tweedie_covariance(
     check_callable("score", score)
     check_points("noisy", noisy)
     check_count("chunk", chunk)
-    var = _flat(read_level("sigma", sigma, noisy), 2) ** 2
+    var = spread(level_tensor("sigma", sigma, noisy), 2) ** 2
     jacobian = Field(score, noisy).jacobian(chunk)
     eye = torch.eye(jacobian.shape[-1], dtype=jacobian.dtype, device=jacobian.device)
     return var * (eye + var * jacobian)
 
 
 def sure(
-    denoiser: Score, noisy: Float[Tensor, "batch *event"], sigma: Level, *, chunk: int = 1
+    denoiser: Score,
+    noisy: Float[Tensor, "batch *event"],
+    sigma: Level,
+    *,
+    projections: Float[Tensor, "..."] | None = None,
+    chunk: int = 1,
 ) -> Float[Tensor, " batch"]:
     r"""Stein's unbiased estimate of a denoiser's squared error, from noisy points alone.
 
@@ -118,13 +127,16 @@ def sure(
     :math:`2 \sigma^4` times the implicit score-matching objective of s at :math:`\tilde x`, plus :math:`d \sigma^2`:
     minimising one is minimising the other. A single value may be negative.
 
-    Costs one evaluation of the denoiser and d vector-Jacobian products.
+    Costs one evaluation of the denoiser and d vector-Jacobian products, or one for each direction in ``projections``.
 
     Args:
         denoiser: h, any callable, (batch, \*event) -> (batch, \*event).
         noisy: :math:`\tilde x = x + \sigma\varepsilon`, (batch, \*event).
         sigma: noise level, positive; a number or a tensor () or (batch,).
-        chunk: how many products go through the denoiser at once, vectorised; 1 works with every callable.
+        projections: directions u with :math:`\mathbb E uu^\top = I`, (batch, \*event) or (directions, batch, \*event), for
+            the estimate :math:`u^\top \nabla h\, u` of the trace, averaged over directions; None: the exact trace.
+        chunk: how many products go through the denoiser at once for the exact trace, vectorised; 1 works with every
+            callable.
 
     Returns:
         One estimate a point, summed over the event, (batch,), in squared units of x.
@@ -132,7 +144,7 @@ def sure(
     Raises:
         TypeError: ``denoiser`` cannot be called, ``noisy`` is not a floating tensor, or a number is not one.
         ValueError: ``noisy`` has no event dimension or no point, ``sigma`` is not positive or does not fit, ``denoiser``
-            has another shape or cannot be differentiated, or ``chunk`` is below 1.
+            has another shape or cannot be differentiated, ``projections`` do not fit, or ``chunk`` is below 1.
 
     References:
         C. Stein, *Estimation of the mean of a multivariate normal distribution* (1981), theorem 1.
@@ -146,12 +158,9 @@ def sure(
     check_callable("denoiser", denoiser)
     check_points("noisy", noisy)
     check_count("chunk", chunk)
-    var = _flat(read_level("sigma", sigma, noisy), 0) ** 2
+    var = level_tensor("sigma", sigma, noisy) ** 2
+    directions = () if projections is None else split_directions(projections, noisy)
     field = Field(denoiser, noisy, "denoiser")
     d = noisy[0].numel()
-    return total((field.value - noisy).square()) + var * (2 * field.trace(chunk) - d)
-
-
-def _flat(level: Level, ones: int) -> Level:
-    """Levels (batch, 1, ...) as (batch,) followed by that many ones."""
-    return level.reshape(-1, *(1,) * ones) if isinstance(level, Tensor) and level.dim() else level
+    trace = average([field.quadratic(u) for u in directions]) if directions else field.trace(chunk)
+    return total((field.value - noisy).square()) + var * (2 * trace - d)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_number
+from gmlib.score._products import Field, check_callable, evaluate
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def field_zeros(
     high: float | int,
     cells: int = 60,
     steps: int = 20,
-    dtype: torch.dtype = torch.float64,
+    dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
 ) -> FieldZeros:
     r"""The zeros of a planar field in a square, found by sign changes on a grid and Newton's method.
@@ -59,14 +60,16 @@ def field_zeros(
         high: right and upper side.
         cells: along each side.
         steps: of Newton's method, two vector-Jacobian products each.
-        dtype: of the points.
+        dtype: of the points; None: that of the parameters of a module, float64 for anything else.
         device: of the points.
 
     Returns:
         The zeros, none twice.
 
     Raises:
-        ValueError: ``high`` is not above ``low``, or a count is below 1.
+        TypeError: ``field`` cannot be called or returns no floating tensor, or an argument is of the wrong kind.
+        ValueError: ``high`` is not above ``low``, a count is below 1, or ``field`` returns another shape, cannot be
+            differentiated (a constant 0 among them) or takes no points of this dtype.
 
     Example:
         >>> import torch
@@ -75,14 +78,26 @@ def field_zeros(
         >>> zeros.points[:, 0].round().tolist(), zeros.stable.tolist()
         ([-1.0, 0.0, 1.0], [True, False, True])
     """
+    check_callable("field", field)
     check_number("low", low)
     check_number("high", high, low=float(low), low_open=True)
     check_count("cells", cells)
     check_count("steps", steps)
+    dtype = _dtype_of(field) if dtype is None else dtype
+    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise TypeError(f"dtype must be a floating torch dtype, got {dtype!r}")
     side = torch.linspace(float(low), float(high), cells + 1, dtype=dtype, device=device)
     width = (high - low) / cells
     with torch.no_grad():
-        corners = field(torch.cartesian_prod(side, side)).reshape(cells + 1, cells + 1, 2)
+        try:
+            corners = evaluate(field, torch.cartesian_prod(side, side), "field")
+        except RuntimeError as error:
+            if "dtype" not in str(error):
+                raise
+            raise ValueError(
+                f"field must take points of the dtype {dtype}, one of its own parameters: give dtype=, got {error}"
+            ) from error
+        corners = corners.to(dtype).reshape(cells + 1, cells + 1, 2)
     each = torch.stack([corners[:-1, :-1], corners[1:, :-1], corners[:-1, 1:], corners[1:, 1:]])
     change = ((each.amax(0) >= 0) & (each.amin(0) <= 0)).all(-1)
     middle = (side[:-1] + side[1:]) / 2
@@ -110,8 +125,12 @@ def field_zeros(
 def _with_jacobian(
     field: Callable[[Tensor], Tensor], x: Float[Tensor, "n 2"]
 ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "n 2 2"]]:
-    with torch.enable_grad():
-        x = x.detach().requires_grad_(True)
-        value = field(x)
-        rows = [torch.autograd.grad(value[:, i].sum(), x, retain_graph=True)[0] for i in range(2)]
-    return value.detach(), torch.stack(rows, dim=1)
+    at = Field(field, x.detach(), "field")
+    return at.value.detach().to(x.dtype), at.jacobian(1).detach()
+
+
+def _dtype_of(field: object) -> torch.dtype:
+    if isinstance(field, torch.nn.Module):
+        for parameter in field.parameters():
+            return parameter.dtype
+    return torch.float64

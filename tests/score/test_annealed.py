@@ -96,6 +96,13 @@ def test_every_level_has_its_step() -> None:
     # Denoising: the posterior mean under noise of the last level, x / (1 + sigma_L^2).
     clean = annealed_langevin(score, x, sigmas, step=0.2, steps=6, temperature=0.0, denoise=True)
     torch.testing.assert_close(clean, end / 1.25, rtol=1e-12, atol=0)
+    # No moves: the start, and its denoising.
+    assert torch.equal(annealed_langevin(score, x, sigmas, step=0.2, steps=0), x)
+    clean = annealed_langevin(score, x, sigmas, step=0.2, steps=0, denoise=True)
+    torch.testing.assert_close(clean, x / 1.25, rtol=1e-12, atol=0)
+    # A score in another dtype leaves that of the chain.
+    end = annealed_langevin(lambda x, s: -x.double(), x.float(), sigmas, step=0.2, steps=1, denoise=True)
+    assert end.dtype == torch.float32
 
 
 def test_the_ladder_goes_down(generator: torch.Generator) -> None:
@@ -167,11 +174,17 @@ def test_bad_input() -> None:
         run(x=torch.full((3, 2), math.inf))
     with pytest.raises(ValueError, match="step must be"):
         run(step=-1.0)
-    with pytest.raises(ValueError, match="steps must be at least 1"):
-        run(steps=0)
+    with pytest.raises(ValueError, match="steps must be at least 0"):
+        run(steps=-1)
     with pytest.raises(ValueError, match="temperature must be"):
         run(temperature=math.nan)
     with pytest.raises(TypeError, match="score must be callable"):
         run(score=None)
-    with pytest.raises(ValueError, match="score must return the shape of x"):
+    with pytest.raises(ValueError, match=r"score\(x\) must have the shape \(3, 2\) of x"):
         run(score=lambda x, sigma: x[:, :1])
+    with pytest.raises(
+        ValueError, match=r"score\(x\) must have the shape \(3, 2\) of x"
+    ):  # the last call too
+        run(score=lambda x, sigma: x[:, :1], steps=0, denoise=True)
+    with pytest.raises(TypeError, match=r"score\(x\) must be a torch.Tensor, got NoneType"):
+        run(score=lambda x, sigma: None, steps=0, denoise=True)

@@ -1,6 +1,8 @@
 """One Langevin step of contrastive divergence against the Fisher divergence's gradient, exactly."""
 
 import math
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,26 +11,21 @@ from torch import Tensor
 from gmlib.nn import MLP
 from gmlib.score import energy_score, implicit_score_matching, one_step_contrast
 
+sys.path.insert(0, str(Path(__file__).parent))
+from hermite import hermite, hermite_pairs
+
 F64 = torch.float64
 VAR, STEP = 2.0, 0.03**2
 
 
-def hermite(n: int) -> tuple[Tensor, Tensor]:
-    off = torch.arange(1, n, dtype=F64).sqrt()
-    nodes, vectors = torch.linalg.eigh(torch.diag(off, 1) + torch.diag(off, -1))
-    return nodes, vectors[0].square()
-
-
 def expected_gradient(energy, theta: Tensor, step: float, *, stop: bool) -> Tensor:
     """The gradient of the mean contrast for data N(0, 2), by Gauss-Hermite over data and noise."""
-    nodes, weights = hermite(24)
-    points = torch.cartesian_prod(nodes, nodes)
-    weight = torch.cartesian_prod(weights, weights).prod(1)
+    x, noise, weight = hermite_pairs(24)
     theta = theta.detach().requires_grad_()
     loss = one_step_contrast(
         lambda x: energy(theta, x),
-        math.sqrt(VAR) * points[:, :1],
-        points[:, 1:],
+        math.sqrt(VAR) * x,
+        noise,
         step,
         stop_gradient=stop,
     )
@@ -103,6 +100,15 @@ def test_networks_images_and_the_stopped_gradient(generator: torch.Generator) ->
         assert a is not None
         assert torch.allclose(a, b)
     assert not torch.allclose(ours[0], through[0])
+    # The energy is called at x and at x', no more; and without parameters nothing keeps a graph.
+    calls = []
+
+    def counted(x: Tensor) -> Tensor:
+        calls.append(x)
+        return x.square().sum((1, 2, 3))
+
+    assert not one_step_contrast(counted, x, noise, 0.1).total.requires_grad
+    assert len(calls) == 2
     with torch.no_grad():
         assert torch.equal(one_step_contrast(energy, x, noise, 0.1, stop_gradient=False).total, stopped.total)
 

@@ -1,6 +1,8 @@
 """The variance of denoising score matching with and without its control variate, against closed forms."""
 
 import math
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,28 +11,17 @@ from torch import Tensor
 from gmlib.nn import MLP
 from gmlib.score import denoising_score_matching, linear_gradient_variance, variance_reduced_dsm
 
+sys.path.insert(0, str(Path(__file__).parent))
+from hermite import hermite_pairs
+
 F64 = torch.float64
 SIGMAS = torch.tensor([1.0, 0.3, 0.1, 0.03], dtype=F64)
 THETA = 0.7
 
 
-def hermite(n: int) -> tuple[Tensor, Tensor]:
-    """Nodes and weights of the standard normal law, from its Jacobi matrix: exact for polynomials of degree 2n - 1."""
-    off = torch.arange(1, n, dtype=F64).sqrt()
-    nodes, vectors = torch.linalg.eigh(torch.diag(off, 1) + torch.diag(off, -1))
-    return nodes, vectors[0].square()
-
-
-def product_rule(n: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Points x and noise, (n^2, 1), with weights (n^2,): the expectation over data and noise."""
-    nodes, weights = hermite(n)
-    pairs = torch.cartesian_prod(nodes, nodes)
-    return pairs[:, :1], pairs[:, 1:], torch.cartesian_prod(weights, weights).prod(1)
-
-
 def gradients(loss, sigma: float) -> tuple[Tensor, Tensor]:
     """Each point's derivative with respect to theta, with its weight; the loss is a polynomial of degree 4."""
-    x, noise, weight = product_rule(6)
+    x, noise, weight = hermite_pairs(6)
     theta = torch.full((len(x), 1), THETA, dtype=F64, requires_grad=True)
     (gradient,) = torch.autograd.grad(loss(lambda x: -theta * x, x, noise, sigma).total.sum(), theta)
     return gradient.squeeze(1), weight
@@ -81,7 +72,7 @@ def test_dsm_control_variate() -> None:
 
 def test_any_coefficient_has_the_same_mean_and_one_is_best() -> None:
     for sigma in (1.0, 0.3):
-        x, noise, weight = product_rule(6)
+        x, noise, weight = hermite_pairs(6)
         plain = (weight * denoising_score_matching(lambda x: -THETA * x, x, noise, sigma).total).sum()
         found = {}
         best = 1 - 2 * sigma**2 * THETA
@@ -135,3 +126,7 @@ def test_bad_input() -> None:
         variance_reduced_dsm(torch.neg, x, x, 0.1, coefficient=math.inf)
     with pytest.raises(TypeError, match="sigma"):
         linear_gradient_variance(0.7, 0.1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="sigma must be positive, got a level of -1"):
+        linear_gradient_variance(0.7, torch.tensor([1.0, -1.0]))
+    with pytest.raises(ValueError, match="sigma must be finite"):
+        linear_gradient_variance(0.7, torch.tensor([1.0, math.nan]))

@@ -1,5 +1,8 @@
 """The curvature penalty against the objective on noisy data: closed forms, and where the two part."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -8,13 +11,10 @@ from gmlib.distributions import GaussianMixture, Law
 from gmlib.nn import MLP
 from gmlib.score import curvature_score_matching, implicit_score_matching, small_noise_terms
 
+sys.path.insert(0, str(Path(__file__).parent))
+from hermite import hermite
+
 F64 = torch.float64
-
-
-def hermite(n: int) -> tuple[Tensor, Tensor]:
-    off = torch.arange(1, n, dtype=F64).sqrt()
-    nodes, vectors = torch.linalg.eigh(torch.diag(off, 1) + torch.diag(off, -1))
-    return nodes[:, None], vectors[0].square()
 
 
 def grid(law: Law, n: int = 2001) -> tuple[Tensor, Tensor]:
@@ -28,7 +28,8 @@ def expected(values: Tensor, weight: Tensor) -> float:
 
 def test_curvature_score_matching() -> None:
     # s = -x^3 on N(0, V): J = 15 V^3 / 2 - 3 V, so that at V = 1 + sigma^2 the slope in sigma^2 is 19.5; penalty: 13.5.
-    x, weight = hermite(8)
+    nodes, weight = hermite(8)
+    x = nodes[:, None]
 
     def cubic(x: Tensor) -> Tensor:
         return -(x**3)
@@ -91,8 +92,18 @@ def test_images_blocks_and_flat_scores(generator: torch.Generator) -> None:
     # A straight score has no second derivative, and no graph for it either.
     terms = small_noise_terms(lambda x: 2 - 3 * x, torch.ones(2, 1)).mean()
     assert (terms.slope.item(), terms.bend.item(), terms.third.item()) == (4.5, 0.0, 0.0)
+    # A graph only where one was asked for: by parameters, or by x.
+    x = torch.ones(2, 1)
+    cubic = torch.tensor(1.0, requires_grad=True)
+    assert not small_noise_terms(lambda x: -(x**3), x).total.requires_grad
+    assert small_noise_terms(lambda x: -cubic * x**3, x).total.requires_grad
+    assert small_noise_terms(lambda x: -(x**4), x.clone().requires_grad_()).third.requires_grad
     with torch.no_grad():
-        assert not small_noise_terms(lambda x: -x, torch.ones(2, 1)).total.requires_grad
+        assert not small_noise_terms(lambda x: -cubic * x**3, x).total.requires_grad
+    # 4.5 c^2 + 3 c^2 - 3 c at 1, differentiated in c.
+    small_noise_terms(lambda x: -cubic * x**3, x).mean().total.backward()
+    assert cubic.grad is not None
+    assert cubic.grad.item() == pytest.approx(12.0)
 
 
 @pytest.mark.bad_input

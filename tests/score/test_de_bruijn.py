@@ -59,13 +59,24 @@ def test_mixtures_and_shifts() -> None:
 @pytest.mark.bad_input
 def test_bad_input() -> None:
     law, times = Gaussian(ZERO, var=1.0), torch.ones(1, dtype=F64)
-    with pytest.raises(TypeError, match="p must be"):
+    with pytest.raises(TypeError, match="q must be"):
         heat_flow(law, torch.distributions.Normal(0.0, 1.0), times)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="q must be one law over one coordinate"):
+    with pytest.raises(ValueError, match="p must be one law over one coordinate"):
         heat_flow(Gaussian(torch.zeros(2), var=1.0), law, times)
     for bad in (torch.tensor([-1.0]), torch.tensor(1.0), torch.ones(0), torch.tensor([math.nan])):
         with pytest.raises(ValueError, match="times"):
             heat_flow(law, law, bad)
+    # A law that the grid steps over has to be seen, not answered with 0; and one beyond the grid's ends.
+    narrow = GaussianMixture(
+        torch.tensor([[-5.0], [5.0]], dtype=F64), var=torch.tensor([1e-8, 1e-8], dtype=F64)
+    )
+    with pytest.raises(ValueError, match=r"points must be enough to see p, got 4001, .* at t = 0"):
+        heat_flow(narrow, law, torch.tensor([1.0, 0.0], dtype=F64))
+    far = GaussianMixture(
+        torch.tensor([[0.0], [1e4]], dtype=F64), weights=torch.tensor([0.999, 0.001], dtype=F64), var=1e4
+    )
+    with pytest.raises(ValueError, match=r"integrates to 0\.999 at t = 0"):
+        heat_flow(far, law, torch.zeros(1, dtype=F64))
     with pytest.raises(ValueError, match="points"):
         heat_flow(law, law, times, points=2)
     with pytest.raises(ValueError, match="scale"):

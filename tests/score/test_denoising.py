@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.distributions import Independent, Normal, StudentT
+from torch.distributions import Independent, Normal, StudentT, Uniform
 
 from gmlib.distributions import Gaussian, GaussianMixture
 from gmlib.score import (
@@ -178,6 +178,10 @@ def test_denoising_minimum(generator: torch.Generator) -> None:
     assert torch.allclose(
         several, torch.stack([denoising_minimum(law, s.item()) for s in levels]), rtol=1e-10
     )
+    # In half precision sigma^4 is 0 at .005, sigma^2 is 2.5e-5 to 3 parts in a thousand.
+    half = Gaussian(torch.zeros(1, dtype=torch.float16), var=1.0)
+    for level in (0.005, torch.tensor(0.005, dtype=torch.float16)):
+        assert denoising_minimum(half, level).item() == pytest.approx(0.5 / 0.005**2, rel=0.01)
     # A mixture in the plane, 20 000 points: both forms of the minimum, within 4 standard errors of their difference.
     plane = GaussianMixture(torch.tensor([[-2.0, 0.0], [2.0, 1.0], [0.0, 3.0]], dtype=F64), var=0.4)
     noisy = plane.noised(1.0, 0.8).sample((20_000,), generator=generator)
@@ -210,6 +214,17 @@ def test_bad_input() -> None:
         conditional_score_matching(torch.sin, x, Normal(0.0, 1.0), x)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"noise_law\(x\) must be a law with log_prob, got Tensor"):
         conditional_score_matching(torch.sin, x, lambda x: x, x)
+    with pytest.raises(ValueError, match="differentiable in the noisy point, got Uniform"):
+        conditional_score_matching(torch.sin, x, lambda x: Uniform(x - 1, x + 1), x)
+    weight = torch.ones(2, 3, requires_grad=True)
+    with pytest.raises(ValueError, match="differentiable in the noisy point, got Uniform"):
+        conditional_score_matching(torch.sin, x, lambda x: Uniform(x - weight, x + weight), x)
+    with torch.inference_mode():
+        inference = torch.zeros(2, 3)
+    with pytest.raises(ValueError, match="noisy must be an ordinary tensor"):
+        conditional_score_matching(torch.sin, x, lambda x: Normal(x, 1.0), inference)
+    with pytest.raises(TypeError, match=r"score\(x\) must be a torch.Tensor, got NoneType"):
+        denoising_score_matching(lambda x: None, x, x, 1.0)  # type: ignore[arg-type, return-value]
     with pytest.raises(ValueError, match="noisy must be given for a GaussianMixture"):
         denoising_minimum(GaussianMixture(torch.zeros(2, 3), var=1.0), 1.0)
     with pytest.raises(TypeError, match="law must be a single exact law"):

@@ -71,13 +71,13 @@ def test_errors_by_density() -> None:
 
 def test_low_density_error() -> None:
     # A small net learns the score of two far modes by denoising at sigma = .5. Between the modes no data pull at it, and
-    # there it is wrong by orders of magnitude more than on them. Three seeds; band from ten.
+    # there it is wrong by orders of magnitude more than on them. Two seeds; band from ten.
     law = GaussianMixture(torch.tensor([[-5.0], [5.0]]), weights=torch.tensor([0.8, 0.2]), var=0.25)
     noised = law.noised(1.0, 0.5)
     rare = torch.linspace(-2.5, 2.5, 101)[:, None]
     x = law.sample((120, 128), generator=generator())
     common = noised.sample((2000,), generator=generator(1))
-    for seed in range(3):
+    for seed in range(2):
         torch.manual_seed(seed)
         net = MLP([1, 32, 32, 1])
         optimiser = torch.optim.Adam(net.parameters(), lr=1e-2)
@@ -109,6 +109,16 @@ def test_field_zeros() -> None:
     )
     assert found.stable.tolist() == [True, False, True]
     assert len(field_zeros(lambda x: torch.ones_like(x), low=-1, high=1).points) == 0
+    # A module is asked in the dtype of its own parameters, here not the default; and a field may answer in another.
+    linear = torch.nn.Linear(2, 2)
+    with torch.no_grad():
+        linear.weight.copy_(-torch.eye(2))
+        linear.bias.copy_(torch.tensor([0.3, -0.2]))
+    root = field_zeros(linear, low=-1, high=1).points
+    assert root.dtype == torch.float32
+    assert torch.allclose(root, torch.tensor([[0.3, -0.2]]), atol=1e-6)
+    root = field_zeros(lambda x: linear(x.float()), low=-1, high=1).points
+    assert torch.allclose(root, torch.tensor([[0.3, -0.2]], dtype=F64), atol=1e-6)
 
 
 def test_swiss_roll_score() -> None:
@@ -153,7 +163,43 @@ def test_swiss_roll_score() -> None:
                 max, swiss_roll(), torch.ones(1), torch.ones(3, 2), torch.ones(2, 2)
             ),
             ValueError,
-            "noise must have the shape of x",
+            r"noise must have the shape \(3, 2\) of x",
+        ),
+        (
+            lambda: errors_by_noise_level(
+                lambda x, s: x[:, :1], swiss_roll(), torch.ones(1), *torch.ones(2, 3, 2)
+            ),
+            ValueError,
+            r"score\(x\) must have the shape \(3, 2\) of x, got shape \(3, 1\)",
+        ),
+        (
+            lambda: errors_by_noise_level(
+                torch.mul, swiss_roll(), torch.tensor([1.0, 0.0]), *torch.ones(2, 3, 2)
+            ),
+            ValueError,
+            "sigmas must be positive, got a level of 0",
+        ),
+        (
+            lambda: errors_by_noise_level(
+                torch.mul, swiss_roll(), torch.tensor([1.0, math.nan]), *torch.ones(2, 3, 2)
+            ),
+            ValueError,
+            "sigmas must be finite",
+        ),
+        (
+            lambda: errors_by_density(lambda x: x[:, :1], swiss_roll(), torch.ones(30, 2)),
+            ValueError,
+            r"score\(x\) must have the shape \(30, 2\)",
+        ),
+        (
+            lambda: low_density_error(lambda x: None, swiss_roll(), *torch.ones(2, 3, 2)),  # type: ignore[arg-type, return-value]
+            TypeError,
+            r"score\(x\) must be a torch.Tensor, got NoneType",
+        ),
+        (
+            lambda: low_density_error(3, swiss_roll(), *torch.ones(2, 3, 2)),  # type: ignore[arg-type]
+            TypeError,
+            "score must be callable, got int",
         ),
         (lambda: errors_by_density(max, swiss_roll(), torch.ones(3, 2)), ValueError, "n >= 2 parts = 20"),
         (
@@ -176,6 +222,22 @@ def test_swiss_roll_score() -> None:
             ValueError,
             r"rare must end in the event shape \(2,\)",
         ),
+        (
+            lambda: field_zeros(torch.zeros_like, low=0, high=1),
+            ValueError,
+            r"field\(x\) must be differentiable in x",
+        ),
+        (
+            lambda: field_zeros(lambda x: x[:, 0], low=0, high=1),
+            ValueError,
+            r"field\(x\) must have the shape \(3721, 2\)",
+        ),
+        (
+            lambda: field_zeros(torch.nn.Linear(2, 2), low=0, high=1, dtype=F64),
+            ValueError,
+            "field must take points of the dtype torch.float64",
+        ),
+        (lambda: field_zeros(3, low=0, high=1), TypeError, "field must be callable"),  # type: ignore[arg-type]
         (lambda: field_zeros(torch.zeros_like, low=1, high=1), ValueError, "high must be a finite number in"),
         (
             lambda: field_zeros(torch.zeros_like, low=0, high=1, cells=0),

@@ -6,9 +6,11 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gmlib.distributions import GaussianMixture
 from gmlib.score import curl, energy_score
+from gmlib.score._products import Field
 
 F64 = torch.float64
 
@@ -119,6 +121,30 @@ def test_curl_of_a_rotation() -> None:
     assert curl(lambda x: 0.0 * x, torch.zeros(1, 2)).share.item() == 0.0
 
 
+def test_one_block_of_rows_holds_its_own_unit_vectors_only() -> None:
+    # At d = 3000 an identity is 72 MB; three rows of it are 72 kB.
+    x = torch.linspace(0, 1, 3000, dtype=F64)[None]
+    field = Field(lambda x: x**2, x)
+    with _Largest() as seen:
+        for first, block in field.rows(3):
+            assert torch.equal(block[:, 0, first : first + 3], torch.diag(2 * x[0, first : first + 3]))
+            if first == 9:
+                break
+    assert 3 * 3000 <= seen.largest < 100 * 3000
+
+
+class _Largest(TorchDispatchMode):
+    """Notes how many numbers the largest tensor made inside it holds."""
+
+    largest = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, Tensor):
+            self.largest = max(self.largest, out.numel())
+        return out
+
+
 @pytest.mark.bad_input
 def test_bad_input() -> None:
     with pytest.raises(TypeError, match="energy must be callable"):
@@ -133,5 +159,12 @@ def test_bad_input() -> None:
         curl(lambda x: x, torch.zeros(4, 2, dtype=torch.int64))
     with pytest.raises(ValueError, match=r"score\(x\) must be differentiable"):
         curl(lambda x: x.detach(), torch.zeros(4, 2))
+    with torch.inference_mode():
+        inference = torch.zeros(4, 2)
+    for call in (energy_score(lambda x: x.square().sum(1)), lambda x: curl(torch.sin, x)):
+        with pytest.raises(ValueError, match=r"x must be an ordinary tensor .* torch.inference_mode"):
+            call(inference)
+    with pytest.raises(TypeError, match=r"energy\(x\) must be a torch.Tensor, got NoneType"):
+        energy_score(lambda x: None)(torch.zeros(4, 2))  # type: ignore[arg-type, return-value]
     with pytest.raises(ValueError, match="chunk must be at least 1"):
         curl(lambda x: x, torch.zeros(4, 2), chunk=0)

@@ -80,6 +80,8 @@ def test_sliced_fisher_divergence(generator: torch.Generator) -> None:
     sliced = torch.stack([sliced_fisher_divergence(p.score, q.score, x, v.expand(6, 3)) for v in signs])
     assert torch.allclose(sliced.mean(0), full, atol=1e-12)
     assert float(sliced.std(0).min()) > 1e-3
+    together = signs[:, None].expand(8, 6, 3)  # several directions at once are averaged
+    assert torch.allclose(sliced_fisher_divergence(p.score, q.score, x, together), sliced.mean(0), atol=1e-12)
     # Any event shape: the same numbers for the same points as images.
     shaped = [lambda y, law=law: law.score(y.flatten(1)).reshape(y.shape) for law in (p, q)]
     assert torch.equal(fisher_divergence(shaped[0], shaped[1], x.reshape(6, 1, 3)), full)
@@ -101,5 +103,7 @@ def test_bad_input() -> None:
         gaussian_fisher_divergence(good, x)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="q must have the event shape"):
         gaussian_fisher_divergence(good, Gaussian(torch.zeros(3), var=1.0))
+    with pytest.raises(ValueError, match=r"q must have the dtype torch.float32 of p, got torch.float64"):
+        gaussian_fisher_divergence(good, Gaussian(torch.zeros(2, dtype=F64), var=1.0))
     with pytest.raises(ValueError, match="batch of q must broadcast"):
         gaussian_fisher_divergence(Gaussian(torch.zeros(2, 2), var=1.0), Gaussian(torch.zeros(3, 2), var=1.0))

@@ -1,5 +1,8 @@
 """Implicit score matching: the Fisher divergence up to a constant, and d products."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -7,15 +10,10 @@ from torch import nn
 from gmlib.distributions import GaussianMixture
 from gmlib.score import energy_score, fisher_divergence, implicit_score_matching
 
+sys.path.insert(0, str(Path(__file__).parent))
+from hermite import hermite
+
 F64 = torch.float64
-
-
-def hermite(n: int = 20) -> tuple[torch.Tensor, torch.Tensor]:
-    """Nodes (n, 1) and weights of the standard normal law: exact for polynomials of degree 2n - 1."""
-    import numpy as np
-
-    nodes, weights = np.polynomial.hermite_e.hermegauss(n)
-    return torch.tensor(nodes)[:, None], torch.tensor(weights / weights.sum())
 
 
 def free_net(d: int, *, seed: int, hidden: int = 12) -> nn.Sequential:
@@ -38,7 +36,8 @@ class ConvScore(nn.Module):
 
 def test_implicit_score_matching() -> None:
     # s = -a x on N(0, 1): J = -a + a^2/2, and its gradient in a is a - 1: minimum -1/2 at a = 1.
-    nodes, weights = hermite()
+    nodes, weights = hermite(20)
+    nodes = nodes[:, None]
     for slope in (0.3, 1.0, 2.5):
         a = torch.tensor(slope, dtype=F64, requires_grad=True)
         loss = (weights * implicit_score_matching(lambda x, a=a: -a * x, nodes).total).sum()

@@ -134,6 +134,14 @@ def test_largest_distance_in_blocks_and_of_any_shape(monkeypatch: pytest.MonkeyP
     assert largest_distance(x) == whole
     # Far from the origin differences keep their digits.
     assert largest_distance(torch.tensor([[1e4], [1e4 + 1.0]])).item() == 1.0
+    # Points of 16 bits: read as they are, and a distance beyond their range.
+    for dtype in (torch.float16, torch.bfloat16):
+        low = x.to(dtype)
+        assert largest_distance(low) == largest_distance(low.float())
+    assert largest_distance(torch.tensor([[-6e4], [6e4]], dtype=torch.float16)).item() == pytest.approx(
+        12e4, rel=1e-3
+    )
+    assert geometric_ladder(2.0, 1.0, 3, device="meta").device.type == "meta"
 
 
 def test_shares_of_the_average() -> None:

@@ -7,7 +7,23 @@ import pytest
 import torch
 
 from gmlib.distributions import Gaussian, GaussianMixture, swiss_roll
-from gmlib.score import exact_score, ncsn_loss, ncsn_minimum, noised_laws
+from gmlib.score import (
+    denoising_minimum,
+    denoising_score_matching,
+    dimension_from_norm,
+    dimension_from_trace,
+    errors_by_noise_level,
+    exact_score,
+    local_dimension,
+    mlp_score,
+    ncsn_loss,
+    ncsn_minimum,
+    noised_laws,
+    sure,
+    tweedie_covariance,
+    tweedie_mean,
+    variance_reduced_dsm,
+)
 
 F64 = torch.float64
 
@@ -45,10 +61,13 @@ def test_noised_family() -> None:
 
 def test_exact_score_of_a_curve() -> None:
     law = swiss_roll(dtype=F64)
-    x, sigma = law.sample((6,)), torch.rand(6, dtype=F64) + 0.1
+    generator = torch.Generator().manual_seed(0)
+    x = law.sample((6,), generator=generator)
+    sigma = torch.rand(6, dtype=F64, generator=generator) + 0.1
     each = torch.stack([law.noised(1.0, s).score(p) for p, s in zip(x, sigma.tolist(), strict=True)])
     assert torch.allclose(exact_score(law)(x, sigma), each, rtol=1e-9)
     assert torch.allclose(exact_score(law)(x, sigma[0]), law.noised(1.0, sigma[0].item()).score(x), rtol=1e-9)
+    assert torch.equal(exact_score(law)(x, sigma[0].item()), exact_score(law)(x, sigma[0]))
 
 
 @pytest.mark.parametrize("sigma", [0.01, 0.3, 1.0, 30.0])
@@ -99,11 +118,47 @@ def test_minimum_of_a_mixture() -> None:
 
 
 def test_loss_takes_any_event_and_any_levels() -> None:
-    x, noise = torch.randn(3, 1, 2, 2), torch.randn(3, 1, 2, 2)
+    x, noise = torch.randn(2, 3, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     sigma = torch.tensor([0.1, 1.0, 5.0])
     terms = ncsn_loss(lambda y, s: -y, x, noise, sigma)
     alone = [ncsn_loss(lambda y, s: -y, x[i : i + 1], noise[i : i + 1], sigma[i]).total for i in range(3)]
     assert torch.allclose(terms.total, torch.cat(alone), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "sigma", [0.5, torch.tensor(0.5), torch.tensor(0.5, dtype=F64), torch.full((4,), 0.5, dtype=F64)]
+)
+def test_a_level_is_a_number_or_a_tensor_everywhere(sigma) -> None:
+    # One reader: with float32 points and a float32 network, every form of one level gives the same, in float32.
+    torch.manual_seed(0)
+    net = mlp_score(2, [8])
+    law = GaussianMixture(torch.tensor([[-1.0, 0.0], [1.0, 2.0]]), var=0.3)
+    x, noise = torch.randn(2, 4, 2, generator=torch.Generator().manual_seed(0))
+
+    def plain(x: torch.Tensor) -> torch.Tensor:
+        return net(x, 0.5)
+
+    for call in (
+        lambda s: net(x, s),
+        lambda s: exact_score(law)(x, s),
+        lambda s: ncsn_loss(net, x, noise, s).total,
+        lambda s: ncsn_loss(exact_score(law), x, noise, s).matching,
+        lambda s: ncsn_minimum(law, s, x),
+        lambda s: denoising_minimum(law, s, x),
+        lambda s: denoising_score_matching(plain, x, noise, s).total,
+        lambda s: variance_reduced_dsm(plain, x, noise, s).total,
+        lambda s: tweedie_mean(noise, x, s),
+        lambda s: tweedie_covariance(plain, x, s),
+        lambda s: sure(plain, x, s),
+        lambda s: dimension_from_norm(plain, x, s),
+        lambda s: dimension_from_trace(plain, x, s),
+        lambda s: local_dimension(plain, x, noise.expand(3, 4, 2), s).singular_values,
+    ):
+        value = call(sigma)
+        assert value.dtype == torch.float32
+        assert torch.allclose(value, call(0.5), rtol=1e-5, atol=1e-6)
+    errors = errors_by_noise_level(net, law, torch.tensor([0.5, 2.0], dtype=F64), x, noise)
+    assert errors.error.dtype == torch.float32
 
 
 @pytest.mark.bad_input
@@ -128,7 +183,7 @@ def test_loss_takes_any_event_and_any_levels() -> None:
                 exact_score(two_modes(0.5)), torch.zeros(2, 1), torch.zeros(3, 1), torch.tensor(1.0)
             ),
             ValueError,
-            r"noise must have the shape of x, \(2, 1\), got \(3, 1\)",
+            r"noise must have the shape \(2, 1\) of x, got \(3, 1\)",
         ),
         (
             lambda: ncsn_loss(
@@ -136,6 +191,36 @@ def test_loss_takes_any_event_and_any_levels() -> None:
             ),
             ValueError,
             r"sigma must have shape \(\) or \(2,\)",
+        ),
+        (
+            lambda: ncsn_loss(lambda x, s: x[:, :1], torch.zeros(2, 3), torch.zeros(2, 3), 1.0),
+            ValueError,
+            r"score\(x\) must have the shape \(2, 3\) of x, got shape \(2, 1\)",
+        ),
+        (
+            lambda: ncsn_loss(lambda x, s: None, torch.zeros(2, 3), torch.zeros(2, 3), 1.0),  # type: ignore[arg-type, return-value]
+            TypeError,
+            r"score\(x\) must be a torch.Tensor, got NoneType",
+        ),
+        (
+            lambda: ncsn_loss(torch.mul, torch.zeros(0, 3), torch.zeros(0, 3), 1.0),
+            ValueError,
+            r"x must have shape \(batch, \*event\) with at least one point",
+        ),
+        (
+            lambda: ncsn_loss(torch.mul, torch.zeros(2, 3), torch.zeros(2, 3, dtype=F64), 1.0),
+            ValueError,
+            "noise must have the dtype torch.float32 of x, got torch.float64",
+        ),
+        (
+            lambda: ncsn_loss(torch.mul, torch.zeros(2, 3), torch.zeros(2, 3, device="meta"), 1.0),
+            ValueError,
+            "noise must have the device cpu of x, got meta",
+        ),
+        (
+            lambda: ncsn_loss(torch.mul, torch.zeros(2, 3), torch.zeros(2, 3), 0.0),
+            ValueError,
+            "sigma must be a finite number",
         ),
         (lambda: ncsn_minimum(two_modes(0.5), 1.0), ValueError, "noisy must be given for a GaussianMixture"),
         (

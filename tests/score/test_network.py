@@ -8,7 +8,7 @@ from torch import nn
 
 from gmlib.distributions import Gaussian
 from gmlib.score import ScoreNetwork, mlp_score, ncsn_loss
-from gmlib.score.network import Embedded, check_sigma
+from gmlib.score.network import Embedded
 
 F64 = torch.float64
 LEVELS = torch.tensor([0.01, 0.3, 1.0, 20.0], dtype=F64)
@@ -19,16 +19,16 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def test_without_a_network_it_is_the_round_normal_laws_score() -> None:
-    mean = torch.tensor([[1.0, -2.0], [0.5, 0.0]], dtype=F64)  # an event of two dimensions
-    score = ScoreNetwork(lambda u, c: torch.zeros_like(u), mean, 3.0).to(F64)
+    mean = torch.tensor([[1.1, -2.0], [0.3, 0.0]], dtype=F64)  # an event of two dimensions
+    score = ScoreNetwork(lambda u, c: torch.zeros_like(u), mean, 3.1)  # the mean keeps its dtype
     x = torch.randn(4, 2, 2, dtype=F64, generator=generator())
     expected = torch.stack(
         [
-            Gaussian(mean.flatten(), var=3.0 + s**2).score(p.flatten())
+            Gaussian(mean.flatten(), var=3.1 + s**2).score(p.flatten())
             for p, s in zip(x, LEVELS.tolist(), strict=True)
         ]
     )
-    assert torch.allclose(score(x, LEVELS).flatten(1), expected, rtol=1e-6, atol=0)
+    assert torch.allclose(score(x, LEVELS).flatten(1), expected, rtol=1e-12, atol=0)
     assert torch.equal(score(x, LEVELS[1]), score(x, LEVELS[1].expand(4)))
 
 
@@ -68,6 +68,20 @@ def test_sigma_may_differ_between_points_and_weights_travel() -> None:
     assert [tuple(p.shape) for p in score.parameters()] == [(16, 4), (16,), (8, 16), (8,), (3, 8), (3,)]
 
 
+def test_a_network_reads_x_in_its_own_dtype() -> None:
+    # A mean in float64 with weights in float32, as the mean of data often is; and weights saved with another dtype.
+    mean = torch.tensor([0.1, 2.0], dtype=F64)
+    torch.manual_seed(0)
+    score = mlp_score(2, [8], mean, 0.7)
+    x = torch.ones(3, 2)
+    assert (score.mean.dtype, score.var.dtype) == (F64, F64)
+    assert score(x, 0.3).dtype == torch.float32
+    other = mlp_score(2, [8])
+    other.load_state_dict(score.state_dict())
+    assert other.mean.dtype == torch.float32
+    assert torch.allclose(other(x, 0.3), score(x, 0.3))
+
+
 def test_embedded_network_reads_the_level() -> None:
     torch.manual_seed(0)
     net = Embedded(3, width=8, depth=2, embedding=8)
@@ -81,9 +95,13 @@ def test_embedded_network_reads_the_level() -> None:
 def test_on_a_gpu() -> None:
     torch.manual_seed(0)
     score = mlp_score(2, mean=torch.tensor([1.0, 2.0]))
-    x, sigma = torch.randn(7, 2), torch.rand(7) + 0.1
+    x, sigma = torch.randn(7, 2, generator=generator()), torch.rand(7, generator=generator(1)) + 0.1
     moved = copy.deepcopy(score).cuda()
-    assert torch.allclose(moved(x.cuda(), sigma.cuda()).cpu(), score(x, sigma), atol=1e-4)
+    # float32 on both: 1e-4 of the values, which reach 1/sigma = 10.
+    assert torch.allclose(moved(x.cuda(), sigma.cuda()).cpu(), score(x, sigma), rtol=1e-4, atol=1e-3)
+    # One level for all may be a number or on the CPU, in any precision.
+    for level in (0.3, torch.tensor(0.3), torch.tensor(0.3, dtype=F64)):
+        assert torch.allclose(moved(x.cuda(), level).cpu(), score(x, 0.3), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.bad_input
@@ -117,13 +135,18 @@ def test_on_a_gpu() -> None:
             ValueError,
             r"sigma must have shape \(\) or \(4,\)",
         ),
-        (lambda: mlp_score(2)(torch.zeros(4, 2), 1.0), TypeError, "sigma must be a torch.Tensor, got float"),
+        (lambda: mlp_score(2)(torch.zeros(4, 2), "1"), TypeError, "sigma must be a real number, got str"),  # type: ignore[arg-type]
+        (lambda: mlp_score(2)(torch.zeros(4, 2), 0.0), ValueError, "sigma must be a finite number in"),
         (lambda: mlp_score(2)([[0.0, 0.0]], torch.tensor(1.0)), TypeError, "x must be a torch.Tensor"),
-        (lambda: check_sigma(torch.ones(()), torch.ones(())), ValueError, r"x must have shape \(batch"),
         (
-            lambda: check_sigma(torch.ones((), device="meta"), torch.ones(2)),
+            lambda: ScoreNetwork(nn.Identity(), 0.0, 1.0)(torch.ones(()), torch.ones(())),
             ValueError,
-            "on the device of x, cpu",
+            r"x must have shape \(batch",
+        ),
+        (
+            lambda: mlp_score(2)(torch.ones(2, 2), torch.ones((), device="meta")),
+            ValueError,
+            "sigma must be on the device cpu of the points, got meta",
         ),
     ],
 )

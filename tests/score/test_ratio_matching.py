@@ -1,5 +1,6 @@
 """Ratio matching on binary laws small enough to enumerate."""
 
+import importlib
 import itertools
 
 import pytest
@@ -87,6 +88,27 @@ def test_spins_chunks_and_images(generator: torch.Generator) -> None:
     ):
         assert torch.allclose(other.bits, whole.bits, atol=1e-14)
         assert torch.allclose(other.mean().total, whole.total.mean())
+
+
+def test_neighbours_come_in_bounded_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.zeros(4, 10)
+    sizes = []
+
+    def energy(x: Tensor) -> Tensor:
+        sizes.append(x.numel())
+        return x.square().sum(1)
+
+    whole = ratio_matching(energy, x).total
+    assert sizes == [40, 400]
+    sizes.clear()
+    module = importlib.import_module("gmlib.score.ratio_matching")
+    monkeypatch.setattr(module, "BLOCK", 120)
+    assert torch.equal(ratio_matching(energy, x).total, whole)
+    assert sizes == [40, 120, 120, 120, 40]
+    sizes.clear()
+    monkeypatch.setattr(module, "BLOCK", 1)  # one bit at least
+    assert torch.equal(ratio_matching(energy, x).total, whole)
+    assert sizes == [40] * 11
 
 
 @pytest.mark.bad_input

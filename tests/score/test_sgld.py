@@ -93,6 +93,16 @@ def test_the_minibatch_score_is_scaled_to_all_data() -> None:
     end = sgld(prior_score, likelihood_score, theta, data, batch_size=7, step=0.01, steps=1, temperature=0.0)
     expected = theta + 0.005 * (-theta / PRIOR_VAR + 30 * (1.5 - theta) / VAR)
     torch.testing.assert_close(end, expected, rtol=1e-13, atol=0)
+    # The chain keeps its dtype, whatever that of the data, and asks for each step once.
+    asked = []
+
+    def step(t: int) -> float:
+        asked.append(t)
+        return 0.01
+
+    end = sgld(prior_score, likelihood_score, theta.float(), data, batch_size=7, step=step, steps=3)
+    assert end.dtype == torch.float32
+    assert asked == [0, 1, 2]
 
 
 def test_steps_decrease_slowly_enough() -> None:
@@ -127,10 +137,12 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match="step must be"):
         run(step=lambda t: 0.1 - t)
     with pytest.raises(
-        ValueError, match=r"likelihood_score must return the shape of x, \(3, 1\), got \(3, 2, 1\)"
+        ValueError, match=r"likelihood_score\(x\) must have the shape \(3, 1\) of x, got shape \(3, 2, 1\)"
     ):
         run(likelihood=lambda theta, points: points)
-    with pytest.raises(ValueError, match="prior_score must return"):
+    with pytest.raises(ValueError, match="data must be on the device cpu of x, got meta"):
+        run(data=torch.zeros(4, 1, device="meta"))
+    with pytest.raises(ValueError, match=r"prior_score\(x\) must have the shape"):
         run(prior=lambda theta: theta[:, 0])
     with pytest.raises(ValueError, match="power must be"):
         decreasing_step(0.1, power=0.5)

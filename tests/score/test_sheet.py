@@ -51,6 +51,10 @@ def test_intrinsic_dimension(generator: torch.Generator) -> None:
     assert torch.allclose(
         dimension_from_trace(law.score, noisy[:50], SIGMA, projections=signs[:50]), by_trace, atol=1e-9
     )
+    several = signs[:50].expand(3, 50, D)
+    assert torch.allclose(
+        dimension_from_trace(law.score, noisy[:50], SIGMA, projections=several), by_trace, atol=1e-9
+    )
     normal = torch.randn(noisy.shape, dtype=F64, generator=generator)
     projected = dimension_from_trace(law.score, noisy, SIGMA, projections=normal)
     # (d - k) chi-squares of weight 1 and k of sigma^2 / (1 + sigma^2): the variance of the norm's estimate again.

@@ -1,8 +1,9 @@
 """Sliced score matching: the identity for any directions, the cost, and the variances."""
 
 import math
+import sys
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,6 +15,9 @@ from gmlib.score import (
     sliced_fisher_divergence,
     sliced_score_matching,
 )
+
+sys.path.insert(0, str(Path(__file__).parent))
+from hermite import hermite_pairs
 
 F64 = torch.float64
 
@@ -110,7 +114,7 @@ def test_cost_does_not_grow_with_the_dimension() -> None:
             for reduced in (False, True):
                 score = Counted(d)
                 v = projections(x, directions=directions)
-                loss = sliced_score_matching(score, x, v, reduced).total.mean()
+                loss = sliced_score_matching(score, x, v, reduced=reduced).total.mean()
                 assert (score.calls, score.passes) == (1, directions or 1)
                 loss.backward()
                 counts.setdefault(directions, set()).add(score.passes)
@@ -177,7 +181,7 @@ def test_sliced_sm_variance_reduced(generator: torch.Generator) -> None:
         assert closed == pytest.approx(printed, abs=0.006)
         v = projections(x, kind=kind, generator=generator)
         with torch.no_grad():
-            loss = sliced_score_matching(lambda x: -powers * x, x, v, reduced).total
+            loss = sliced_score_matching(lambda x: -powers * x, x, v, reduced=reduced).total
         got, error = variance(loss)
         assert abs(got - closed) < 4 * error  # n = 100 000
         assert abs(loss.mean().item() - (0.5 * s2 - s1)) < 4 * math.sqrt(closed / n)
@@ -186,15 +190,12 @@ def test_sliced_sm_variance_reduced(generator: torch.Generator) -> None:
 def test_reduced_form_is_not_always_better() -> None:
     # s = -l x on N(0, I_d) with Gaussian v: plain minus reduced is d l^3 ((d/2 + 1) l - 2), negative for l < 4/(d + 2).
     # In one dimension at the true score: 2 against 2.5, by a quadrature rule exact for these polynomials.
-    nodes, weights = np.polynomial.hermite_e.hermegauss(12)
-    grid = torch.cartesian_prod(torch.tensor(nodes), torch.tensor(nodes))
-    x, v = grid[:, :1], grid[:, 1:]
-    weight = torch.outer(*[torch.tensor(weights / weights.sum())] * 2).flatten()
+    x, v, weight = hermite_pairs(12)
     for slope in (0.5, 1.0, 4 / 3, 2.0):
         got = {}
         for reduced in (False, True):
             with torch.no_grad():
-                loss = sliced_score_matching(lambda x, a=slope: -a * x, x, v, reduced).total
+                loss = sliced_score_matching(lambda x, a=slope: -a * x, x, v, reduced=reduced).total
             mean = (weight * loss).sum()
             got[reduced] = (weight * (loss - mean).square()).sum().item()
             assert mean.item() == pytest.approx(0.5 * slope**2 - slope, abs=1e-12)
