@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_number
+from gmlib.score._arguments import check_levels, evaluate
 from gmlib.score._compile import compiled
-from gmlib.score._products import check_levels, evaluate
 from gmlib.score.langevin import _check_chain, _move
 
 

@@ -10,13 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_number
-from gmlib.score._products import (
-    check_callable,
-    check_points,
-    check_same,
-    energy_and_gradient,
-    evaluate_energy,
-)
+from gmlib.score._arguments import check_callable, check_points, check_same, evaluate_energy
+from gmlib.score._products import energy_and_gradient
 
 
 @dataclass(frozen=True)

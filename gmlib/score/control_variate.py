@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_number, check_tensor
-from gmlib.score._products import (
+from gmlib.score._arguments import (
     Level,
     Score,
     check_callable,
@@ -22,8 +22,8 @@ from gmlib.score._products import (
     check_same,
     evaluate,
     read_level,
-    total,
 )
+from gmlib.score._products import total
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_number
-from gmlib.score._products import (
-    Field,
-    Score,
-    check_callable,
-    check_points,
-    evaluate,
-    has_parameters,
-    leaf,
-    total,
-)
+from gmlib.score._arguments import Score, check_callable, check_points, evaluate
+from gmlib.score._products import Field, has_parameters, leaf, total
 
 
 @dataclass(frozen=True)

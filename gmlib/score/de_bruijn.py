@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gmlib._checks import check_count, check_number, check_tensor
 from gmlib.distributions import Law
-from gmlib.score._products import check_law
+from gmlib.score._arguments import check_law
 
 REACH = 12.0
 """Standard deviations of the noised law that the quadrature covers on each side of its mean."""

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.distributions import Gaussian, Law
-from gmlib.score._products import (
+from gmlib.score._arguments import (
     Level,
     Score,
     check_callable,
@@ -19,12 +19,11 @@ from gmlib.score._products import (
     check_points,
     check_same,
     evaluate,
-    leaf,
     level_tensor,
     read_level,
     spread,
-    total,
 )
+from gmlib.score._products import leaf, total
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gmlib._checks import check_count, check_event, check_number
 from gmlib.distributions import Law
-from gmlib.score._products import check_callable, check_law, check_levels, check_same, evaluate
+from gmlib.score._arguments import check_callable, check_law, check_levels, check_same, evaluate
 from gmlib.score.ncsn import NoiseScore
 
 

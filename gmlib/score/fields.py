@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count
-from gmlib.score._products import Field, Score, check_callable, check_points, energy_and_gradient
+from gmlib.score._arguments import Score, check_callable, check_points
+from gmlib.score._products import Field, energy_and_gradient
 
 
 def energy_score(energy: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

@@ -7,15 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.distributions import Gaussian
-from gmlib.score._products import (
-    Score,
-    average,
-    check_callable,
-    check_points,
-    evaluate,
-    split_directions,
-    total,
-)
+from gmlib.score._arguments import Score, average, check_callable, check_points, evaluate, split_directions
+from gmlib.score._products import total
 
 
 def fisher_divergence(

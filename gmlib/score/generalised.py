@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count
-from gmlib.score._products import Field, Score, check_callable, check_points, check_same, evaluate, total
+from gmlib.score._arguments import Score, check_callable, check_points, check_same, evaluate
+from gmlib.score._products import Field, total
 
 
 @dataclass(frozen=True)

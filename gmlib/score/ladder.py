@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_number, check_tensor
-from gmlib.score._products import check_levels
+from gmlib.score._arguments import check_levels
 
 BLOCK = 2**24
 """Distances computed at once."""

@@ -16,8 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_number, check_tensor
+from gmlib.score._arguments import check_callable, check_same, evaluate
 from gmlib.score._compile import compiled
-from gmlib.score._products import check_callable, check_same, evaluate
 
 
 def langevin_step(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_tensor
-from gmlib.score._products import (
+from gmlib.score._arguments import (
     Level,
     Score,
     check_callable,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gmlib._checks import check_tensor
 from gmlib.distributions import Law
-from gmlib.score._products import (
+from gmlib.score._arguments import (
     Level,
     check_callable,
     check_law,
@@ -23,8 +23,8 @@ from gmlib.score._products import (
     evaluate,
     level_tensor,
     spread,
-    total,
 )
+from gmlib.score._products import total
 from gmlib.score.denoising import posterior_share
 
 NoiseScore = Callable[[Tensor, Tensor], Tensor]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gmlib._checks import check_count, check_event, check_finite, check_number, check_tensor
 from gmlib.nn import MLP, FourierEmbedding, ResidualMLP
-from gmlib.score._products import Level, check_callable, level_tensor, spread
+from gmlib.score._arguments import Level, check_callable, level_tensor, spread
 
 Point = Float[Tensor, "batch *event"]
 

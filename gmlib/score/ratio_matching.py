@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_tensor
-from gmlib.score._products import check_callable, evaluate_energy
+from gmlib.score._arguments import check_callable, evaluate_energy
 
 Energy = Callable[[Tensor], Tensor]
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_number, check_tensor
-from gmlib.score._products import check_callable, evaluate
+from gmlib.score._arguments import check_callable, evaluate
 from gmlib.score.langevin import _check_chain, _move
 
 

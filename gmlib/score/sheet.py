@@ -12,8 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_number
-from gmlib.score._products import (
-    Field,
+from gmlib.score._arguments import (
     Level,
     Score,
     average,
@@ -23,8 +22,8 @@ from gmlib.score._products import (
     level_tensor,
     read_level,
     split_directions,
-    total,
 )
+from gmlib.score._products import Field, total
 
 
 def sheet_score_norm(d: int, k: int, sigma: float, *, var: float = 1.0) -> float:

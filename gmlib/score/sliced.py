@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_choice, check_count
-from gmlib.score._products import Field, Score, average, check_callable, check_points, split_directions, total
+from gmlib.score._arguments import Score, average, check_callable, check_points, split_directions
+from gmlib.score._products import Field, total
 
 KINDS = ("rademacher", "gaussian", "sphere")
 

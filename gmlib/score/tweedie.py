@@ -7,8 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_number
-from gmlib.score._products import (
-    Field,
+from gmlib.score._arguments import (
     Level,
     Score,
     average,
@@ -19,8 +18,8 @@ from gmlib.score._products import (
     read_level,
     split_directions,
     spread,
-    total,
 )
+from gmlib.score._products import Field, total
 
 
 def tweedie_mean(

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_number
-from gmlib.score._products import Field, check_callable, evaluate
+from gmlib.score._arguments import check_callable, evaluate
+from gmlib.score._products import Field
 
 
 @dataclass(frozen=True)
