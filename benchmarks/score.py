@@ -1,6 +1,7 @@
 """One training step of each score-matching loss, and annealed Langevin sampling.
 
-Three comparisons, each on equal networks, batches and draws, on data of 2, 64 and 784 coordinates:
+Three comparisons, each on equal networks and batches, on data of 2, 64 and 784 coordinates (projections are signs on both
+sides, drawn each in its own way; implicit score matching takes its products in chunks, `chunk_of`, the peers one by one):
 
 * an energy E(x), where gmlib differentiates it through `energy_score` and the peer is torchebm;
 * a free field s(x), where the peer is the published form of each loss, written below with nothing around it;

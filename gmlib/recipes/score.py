@@ -176,8 +176,8 @@ def log_uniform(
     .. math:: \sigma_i = \sigma_{\min} \Big(\frac{\sigma_{\max}}{\sigma_{\min}}\Big)^{(i + u)/n},
               \qquad i = 0, \dots, n - 1, \quad u \sim \mathcal U(0, 1)
 
-    Each level by itself is log-uniform; together they leave no gap, so that a batch's average over the levels has less
-    variance than with independent draws.
+    A level picked at random is log-uniform; together they leave no gap, so that a batch's average over the levels has less
+    variance than with independent draws. They come in rising order: give them to points in random order.
 
     Args:
         n: number of levels, in rising order.

@@ -83,7 +83,8 @@ def langevin(
     r"""Run Langevin chains and return where they end.
 
     Every chain starts at its own row of ``x`` and makes ``steps`` moves (:eq:`eq-08-langevin` in the book). With a finite
-    step the law they settle in is not the target; see :func:`stationary_variance`. Total time ``step * steps`` must also be
+    step the law they settle in is not the target; see
+    :py:obj:`~gmlib.score.linear_chain.stationary_variance`. Total time ``step * steps`` must also be
     long enough for a chain to forget where it started, which between far modes it never is.
 
     **Cost.** One call of the score and one draw of noise a step; no path is kept, and the host never waits for the device.

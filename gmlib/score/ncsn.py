@@ -27,8 +27,8 @@ from gmlib.score._arguments import (
 from gmlib.score._products import total
 from gmlib.score.denoising import posterior_share
 
+# A noise-conditional score: (x, sigma), x (batch, *event), sigma a number, () or (batch,) -> (batch, *event).
 NoiseScore = Callable[[Tensor, Tensor], Tensor]
-"""A noise-conditional score: (x, sigma) with x (batch, *event) and sigma () or (batch,) -> (batch, *event)."""
 
 
 def noised_laws(law: Law, sigmas: Float[Tensor, " levels"]) -> list[Law]:

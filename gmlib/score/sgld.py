@@ -141,7 +141,7 @@ def sgld_variance(step: float | int, precision: float | int, gradient_variance: 
     :math:`\theta`. The chain multiplies a deviation by :math:`1 - \delta\Lambda/2` and adds the variance
     :math:`\delta + \delta^2C/4`. For the mean of N points with known variance v, minibatches of B drawn with replacement
     have :math:`C = N^2S^2/(Bv^2)`, with :math:`S^2` the mean squared deviation of the data from their mean. With C = 0 it
-    is the variance of the chain without minibatches, as in :func:`stationary_variance`.
+    is the variance of the chain without minibatches, as in :py:obj:`~gmlib.score.linear_chain.stationary_variance`.
 
     Args:
         step: :math:`\delta > 0`.

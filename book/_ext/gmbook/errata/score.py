@@ -144,7 +144,9 @@ def step_size(form: Form) -> Outcome:
     """One number for the step size gives one chain, in (24.18) and in (24.43)."""
     eps = 0.5
     before = stationary_variance(eps**2)
-    after = stationary_variance(eps if form == "printed" else eps**2)
+    # (24.43) halves its own step in the drift and takes its root in the noise: variance b^2 / (1 - (1 - a)^2).
+    drift, noise = (eps / 2, math.sqrt(eps)) if form == "printed" else (eps**2 / 2, eps)
+    after = noise**2 / (1 - (1 - drift) ** 2)
     says = f"with $\\epsilon = 0.5$ on $\\mathcal N(0, 1)$, (24.18) ends with variance {before:.3f} and (24.43) {after:.3f}"
     return Outcome(abs(before - after) < 1e-9, says)
 
