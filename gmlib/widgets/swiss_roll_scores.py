@@ -142,7 +142,9 @@ class SwissRollScores(Widget):
     run = traitlets.Int(500, min=10, max=2000, help="steps of a run at one noise level").tag(sync=True)
     temperature = traitlets.Float(1.0, min=0.0, max=2.0, help="factor of the noise's variance").tag(sync=True)
     n = traitlets.Int(2000, min=1, max=5000, help="number of particles").tag(sync=True)
-    probe = traitlets.List(traitlets.Float(), [0.0, 0.0], help="where the numbers are read").tag(sync=True)
+    probe = traitlets.List(
+        traitlets.Float(), [0.0, 0.0], minlen=2, maxlen=2, help="where the numbers are read"
+    ).tag(sync=True)
     moving = traitlets.Bool(False, help="whether the particles move").tag(sync=True)
 
     def __init__(

@@ -191,7 +191,11 @@ export function kernels(bytes) {
     }
   }
   if (!compiled) return null;
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / 65536) });
-  const { exports } = new WebAssembly.Instance(compiled, { page: { memory } });
-  return { ...exports, numbers: new Float64Array(memory.buffer) };
+  try {
+    const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / 65536) });
+    const { exports } = new WebAssembly.Instance(compiled, { page: { memory } });
+    return { ...exports, numbers: new Float64Array(memory.buffer) };
+  } catch {
+    return null; // no memory to be had
+  }
 }

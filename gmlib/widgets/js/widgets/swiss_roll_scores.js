@@ -141,6 +141,7 @@ class Scores {
       view.notice("");
       this.motion();
     } catch (error) {
+      if (this.asked !== name || view.signal.aborted) return;
       view.notice(`The law “${NAMES[name] ?? name}” could not be loaded. ${error.message}`);
     }
   }
@@ -159,7 +160,7 @@ class Scores {
       y.domain([mean[1] - half, mean[1] + half]);
     }
     this.spread = { mean, variance: (variance[0] + variance[1]) / 2 };
-    this.fields = this.average = this.mean = null;
+    this.fields = this.average = this.mean = this.shown = null;
     this.start();
     this.view.redraw();
   }
@@ -260,8 +261,10 @@ class Scores {
     if (view.get("moving")) view.notice("Your system asks for reduced motion: only the end of each run is shown.");
     const going = () => !view.signal.aborted && (view.get("moving") || this.behind);
     const part = () => {
+      if (view.signal.aborted) return;
       const until = performance.now() + 30;
       while (performance.now() < until && going()) this.tick();
+      if (view.signal.aborted) return;
       if (going()) return (this.hurrying = setTimeout(part));
       this.hurrying = null;
       view.set({ sigma: this.unseen });
