@@ -46,7 +46,7 @@ def kl_gaussians(p: Gaussian, q: Gaussian) -> Float[Tensor, "*batch"]:
         >>> kl_gaussians(Gaussian(zero, var=1.0), Gaussian(zero + 1, var=1.0)).item()
         1.0
     """
-    d = _check_pair(p, q)
+    d = check_pair(p, q)
     log_det = q._cov.log_det() - p._cov.log_det()
     return 0.5 * (_trace(p._cov, q._cov) - d + q._cov.quadratic(q.mean - p.mean) + log_det)
 
@@ -80,7 +80,7 @@ def chi2_gaussians(p: Gaussian, q: Gaussian) -> Float[Tensor, "*batch"]:
         >>> chi2_gaussians(Gaussian(zero, var=2.0), Gaussian(zero, var=1.0)).item()
         inf
     """
-    _check_pair(p, q)
+    check_pair(p, q)
     middle, finite = _sum(2.0, q._cov, -1.0, p._cov)
     log_det = q._cov.log_det() - 0.5 * (p._cov.log_det() + middle.log_det())
     log_one_plus = log_det + middle.quadratic(q.mean - p.mean)
@@ -112,7 +112,7 @@ def hellinger2_gaussians(p: Gaussian, q: Gaussian) -> Float[Tensor, "*batch"]:
         >>> round(hellinger2_gaussians(Gaussian(zero, var=1.0), Gaussian(zero + 1, var=1.0)).item(), 6)
         0.235006
     """
-    _check_pair(p, q)
+    check_pair(p, q)
     middle, _ = _sum(0.5, p._cov, 0.5, q._cov)
     log_det = (p._cov.log_det() + q._cov.log_det()) / 4 - middle.log_det() / 2
     log_overlap = log_det - middle.quadratic(q.mean - p.mean) / 8
@@ -148,7 +148,7 @@ def tv_gaussians(p: Gaussian, q: Gaussian) -> Float[Tensor, "*batch"]:
         >>> round(tv_gaussians(Gaussian(zero, var=1.0), Gaussian(zero + 1, var=1.0)).item(), 6)
         0.382925
     """
-    if _check_pair(p, q) != 1:
+    if check_pair(p, q) != 1:
         raise ValueError(f"p must be a law over one coordinate, got event shape {tuple(p.event_shape)}")
     std_p, std_q = p.variance[..., 0].sqrt(), q.variance[..., 0].sqrt()
     # In units of p: p = N(0, 1), q = N(m, s^2). 2 log(p/q) = a x^2 + b x + c, whose discriminant is never negative.
@@ -189,7 +189,8 @@ def _sum(a: float, p: Covariance, b: float, q: Covariance) -> tuple[Covariance, 
     return Full(cov, torch.where(fine[..., None, None], root, eye)), fine
 
 
-def _check_pair(p: Any, q: Any) -> int:
+def check_pair(p: Any, q: Any) -> int:
+    """Raise unless ``p`` and ``q`` are normal laws over the same coordinates; return how many coordinates."""
     for name, law in (("p", p), ("q", q)):
         if not isinstance(law, Gaussian):
             raise TypeError(f"{name} must be a Gaussian, got {type(law).__name__}")
@@ -197,6 +198,8 @@ def _check_pair(p: Any, q: Any) -> int:
         raise ValueError(
             f"q must have the event shape {tuple(p.event_shape)} of p, got {tuple(q.event_shape)}"
         )
+    if p.mean.dtype != q.mean.dtype:
+        raise ValueError(f"q must have the dtype {p.mean.dtype} of p, got {q.mean.dtype}")
     if p.device != q.device:
         raise ValueError(f"q must be on the device {p.device} of p, got {q.device}")
     try:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.distributions import Gaussian
+from gmlib.distributions.gaussian_divergences import check_pair
 from gmlib.score._arguments import Score, average, check_callable, check_points, evaluate, split_directions
 from gmlib.score._products import total
 
@@ -115,23 +116,7 @@ def gaussian_fisher_divergence(p: Gaussian, q: Gaussian) -> Float[Tensor, "*batc
         >>> gaussian_fisher_divergence(Gaussian(zero, var=1.0), Gaussian(zero, var=2.0))
         tensor(0.1250)
     """
-    for name, law in (("p", p), ("q", q)):
-        if not isinstance(law, Gaussian):
-            raise TypeError(f"{name} must be a Gaussian, got {type(law).__name__}")
-    if p.event_shape != q.event_shape:
-        raise ValueError(
-            f"q must have the event shape {tuple(p.event_shape)} of p, got {tuple(q.event_shape)}"
-        )
-    if p.mean.dtype != q.mean.dtype:
-        raise ValueError(f"q must have the dtype {p.mean.dtype} of p, got {q.mean.dtype}")
-    if p.device != q.device:
-        raise ValueError(f"q must be on the device {p.device} of p, got {q.device}")
-    try:
-        torch.broadcast_shapes(p.batch_shape, q.batch_shape)
-    except RuntimeError:
-        raise ValueError(
-            f"the batch of q must broadcast against {tuple(p.batch_shape)}, got {tuple(q.batch_shape)}"
-        ) from None
+    check_pair(p, q)
     root, other = torch.linalg.cholesky(p.covariance), torch.linalg.cholesky(q.covariance)
     # tr(A C A) is the squared norm of A L for any root C = L L^T, and C^{-1} L is the inverse transpose of L.
     eye = torch.eye(root.shape[-1], dtype=root.dtype, device=root.device)

@@ -254,6 +254,7 @@ P2 = torch.tensor([0.5, 0.5])
         (lambda: cross_entropy(P2, torch.tensor([1, 0])), TypeError, "q must have a floating dtype"),
         (lambda: kl_gaussians(normal(0, 1), 3.0), TypeError, "q must be a Gaussian"),  # type: ignore[arg-type]
         (lambda: kl_gaussians(normal(0, 1), Gaussian(torch.zeros(2), var=1.0)), ValueError, "event shape"),
+        (lambda: kl_gaussians(normal(0, 1), Gaussian(torch.zeros(1), var=1.0)), ValueError, "q must have the dtype"),
         (lambda: tv_gaussians(*[Gaussian(torch.zeros(2), var=1.0)] * 2), ValueError, "p must be a law over one"),
         (
             lambda: chi2_gaussians(Gaussian(torch.zeros(2, 1), var=1.0), Gaussian(torch.zeros(3, 1), var=1.0)),
