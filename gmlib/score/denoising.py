@@ -120,11 +120,8 @@ def denoising_score_matching(
     check_points("x", x)
     check_same("noise", noise, "x", x)
     level = read_level("sigma", sigma, x)
-    if isinstance(level, Tensor):
-        value = evaluate(score, x + level * noise)
-        return _of_residual(value, value + noise / level)
-    value = evaluate(score, torch.add(x, noise, alpha=level))
-    return _of_residual(value, torch.add(value, noise, alpha=1 / level))
+    value = evaluate(score, x + level * noise)
+    return _of_residual(value, value + noise / level)
 
 
 def conditional_score_matching(
