@@ -190,7 +190,20 @@ def _sum(a: float, p: Covariance, b: float, q: Covariance) -> tuple[Covariance, 
 
 
 def check_pair(p: Any, q: Any) -> int:
-    """Raise unless ``p`` and ``q`` are normal laws over the same coordinates; return how many coordinates."""
+    """Raise unless ``p`` and ``q`` are normal laws over the same coordinates, in one dtype and on one device.
+
+    Returns:
+        How many coordinates.
+
+    Raises:
+        TypeError: a law is no `Gaussian`.
+        ValueError: event shapes, dtypes or devices differ, or the batches do not broadcast.
+
+    Example:
+        >>> law = Gaussian(torch.zeros(3), var=1.0)
+        >>> check_pair(law, law)
+        3
+    """
     for name, law in (("p", p), ("q", q)):
         if not isinstance(law, Gaussian):
             raise TypeError(f"{name} must be a Gaussian, got {type(law).__name__}")

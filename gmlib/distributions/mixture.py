@@ -29,7 +29,7 @@ from gmlib.distributions.base import (
 
 
 class GaussianMixture(Law):
-    r"""The law with density :math:`p(x) = \sum_k \pi_k\,\mathcal N(x; m_k, C_k)`.
+    r"""The law with density :math:`p(x) = \sum_k \pi_k\,\mathcal N(x; m_k, V_k)`.
 
     Args:
         means: component means, shape ``(*batch, K, d)``; their dtype and device are the law's.
@@ -159,7 +159,7 @@ class GaussianMixture(Law):
 
     @property
     def covariance(self) -> Float[Tensor, "*batch d d"]:
-        r"""The covariance :math:`\sum_k\pi_k(C_k + (m_k-m)(m_k-m)^\top)`, shape ``(*batch, d, d)``."""
+        r"""The covariance :math:`\sum_k\pi_k(V_k + (m_k-m)(m_k-m)^\top)`, shape ``(*batch, d, d)``."""
         centred = self._means - self.mean.unsqueeze(-2)
         weights = self.weights[..., None, None]
         within = (weights * self._cov.matrix()).sum(-3)
@@ -218,7 +218,7 @@ class GaussianMixture(Law):
         return in_chunks(fn, self.n_components * numbers_a_point(self._cov, *args), x, *args)
 
     def log_prob(self, value: Float[Tensor, "... d"]) -> Float[Tensor, "*_"]:
-        r"""Log-density :math:`\log\sum_k\pi_k\mathcal N(x; m_k, C_k)` in nats.
+        r"""Log-density :math:`\log\sum_k\pi_k\mathcal N(x; m_k, V_k)` in nats.
 
         Args:
             value: points, shape ``(..., d)``; the leading dimensions broadcast against the law's batch.
@@ -239,7 +239,7 @@ class GaussianMixture(Law):
         return self._chunked(lambda x: self._log_joint(x.unsqueeze(-2) - self._means).logsumexp(-1), value)
 
     def responsibilities(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... K"]:
-        r"""Probability of each component given the point, :math:`r_k(x) = \pi_k\mathcal N(x; m_k, C_k)/p(x)`.
+        r"""Probability of each component given the point, :math:`r_k(x) = \pi_k\mathcal N(x; m_k, V_k)/p(x)`.
 
         Args:
             x: points, shape ``(..., d)``.
@@ -262,7 +262,7 @@ class GaussianMixture(Law):
         return self._chunked(lambda x: self._log_joint(x.unsqueeze(-2) - self._means).softmax(-1), x)
 
     def score(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-        r"""The score :math:`\nabla_x\log p(x) = \sum_k r_k(x)\,C_k^{-1}(m_k - x)`.
+        r"""The score :math:`\nabla_x\log p(x) = \sum_k r_k(x)\,V_k^{-1}(m_k - x)` (:eq:`eq-08-mixture` in the book).
 
         Args:
             x: points, shape ``(..., d)``.
@@ -358,7 +358,7 @@ class GaussianMixture(Law):
     def noised(self, alpha: Scalar, sigma: Scalar) -> GaussianMixture:
         r"""The law of :math:`\alpha x + \sigma\varepsilon`: same weights, each component noised.
 
-        .. math:: q(x) = \sum_k\pi_k\,\mathcal N(x; \alpha m_k, \alpha^2C_k + \sigma^2 I)
+        .. math:: q(x) = \sum_k\pi_k\,\mathcal N(x; \alpha m_k, \alpha^2V_k + \sigma^2 I)
 
         Args:
             alpha: signal; a number, or a tensor that broadcasts against the law's batch (the result's batch).
@@ -388,8 +388,8 @@ class GaussianMixture(Law):
         r"""The law of :math:`x_0` given :math:`\alpha x_0 + \sigma\varepsilon = x`, a mixture again.
 
         .. math:: p(x_0\mid x) = \sum_k r_k(x)\,
-            \mathcal N\bigl(x_0;\; m_k + \alpha C_kS_k^{-1}(x-\alpha m_k),\; \sigma^2 C_kS_k^{-1}\bigr),
-            \qquad S_k = \alpha^2C_k + \sigma^2 I
+            \mathcal N\bigl(x_0;\; m_k + \alpha V_kS_k^{-1}(x-\alpha m_k),\; \sigma^2 V_kS_k^{-1}\bigr),
+            \qquad S_k = \alpha^2V_k + \sigma^2 I
 
         with :math:`r_k` the responsibilities under the noised law.
 
@@ -435,7 +435,7 @@ class GaussianMixture(Law):
         r"""The best denoiser :math:`\mathbb E[x_0 \mid \alpha x_0 + \sigma\varepsilon = x]`.
 
         .. math:: \hat x_0 = \sum_k r_k(x)
-            \bigl(m_k + \alpha C_k(\alpha^2C_k+\sigma^2I)^{-1}(x - \alpha m_k)\bigr)
+            \bigl(m_k + \alpha V_k(\alpha^2V_k+\sigma^2I)^{-1}(x - \alpha m_k)\bigr)
 
         At :math:`\sigma = 0` this is :math:`x/\alpha`; at :math:`\alpha = 0` it is the law's mean.
 

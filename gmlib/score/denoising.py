@@ -235,6 +235,12 @@ def posterior_share(
     r"""Return :math:`\tfrac12\operatorname{tr}\operatorname{Cov}(x \mid \tilde x)/\sigma^2`, (batch,), and the level.
 
     The shape is () without ``noisy``, which only a `Gaussian` can do without.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.distributions import Gaussian
+        >>> posterior_share(Gaussian(torch.zeros(2), var=1.0), 1.0, None)  # half of the trace of I / 2
+        (tensor(0.5000), tensor(1.))
     """
     check_law("law", law)
     if law.batch_shape:
