@@ -78,6 +78,12 @@ def score_and_mean(noisy, data, sigma):
             "Units: a score is one over a length. What are the units of yours?",
         ),
         Mistake(
+            "score-of-the-noise",
+            (("noisy) / sigma**2", "noisy) / sigma"), ("noisy + sigma**2", "noisy + sigma")),
+            "Your mean is right. Your other answer is minus the guessed noise, which has no unit; a score is one over a "
+            "length. What is between the two?",
+        ),
+        Mistake(
             "sigma-once",
             (("noisy + sigma**2", "noisy + sigma"),),
             "Right at σ = 1. A score is one over a length; what must it be multiplied by to give a length?",
