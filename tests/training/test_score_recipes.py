@@ -211,8 +211,8 @@ def test_shipped_digit_score() -> None:
         (lambda: digits_table(draws=1), "draws must be at least 2, got 1"),
         (lambda: digit_measures(torch.full((447, 64), 2.0)), r"images must .* in \[0, 1\]"),
         (
-            lambda: sample_toy(exact_score(TOYS["ring"]()), TOYS["ring"](), 3, steps=0),
-            "steps must be at least 1",
+            lambda: sample_toy(exact_score(TOYS["ring"]()), TOYS["ring"](), 3, steps=-1),
+            "steps must be at least 0",
         ),
     ],
 )
