@@ -18,6 +18,7 @@ from gmlib._checks import check_number
 from gmlib.score._arguments import check_levels, evaluate
 from gmlib.score._compile import compiled
 from gmlib.score.langevin import _check_chain, _move
+from gmlib.score.tweedie import tweedie_mean
 
 
 @torch.no_grad()
@@ -104,7 +105,7 @@ def annealed_langevin(
         for _ in range(steps):
             x = advance(x, sigma, noise.normal_(generator=generator), drift, spread)
     if denoise:
-        x = x + levels[-1] ** 2 * evaluate(score, x, "score", ladder[-1]).to(x.dtype)
+        x = tweedie_mean(evaluate(score, x, "score", ladder[-1]).to(x.dtype), x, levels[-1])
     return x
 
 

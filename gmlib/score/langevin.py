@@ -197,10 +197,8 @@ def _check_chain(score: object, x: Tensor, *, steps: int, temperature: float, na
 
 
 def _move(x: Tensor, value: Tensor, noise: Tensor, drift: float | Tensor, spread: float | Tensor) -> Tensor:
-    value, noise = (
-        value.to(x.dtype),
-        noise.to(x.dtype),
-    )  # the chain keeps its dtype, whatever that of the score
+    # The chain keeps its dtype, whatever that of the score.
+    value, noise = value.to(x.dtype), noise.to(x.dtype)
     if isinstance(drift, Tensor) or isinstance(spread, Tensor):
         return x + drift * value + spread * noise
     return torch.add(x, value, alpha=drift).add(noise, alpha=spread)
