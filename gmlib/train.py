@@ -16,6 +16,10 @@ A recipe is a TOML file::
     file = "vae-mnist.safetensors"
     dtype = "bfloat16"                          # or float32, float16
 
+A task may be a game of several players (a tuple of losses, see :class:`gmlib.training.Task`): the settings of
+``[train]`` hold for all of them, ``optimizer = "sgd"`` or ``beta1 = 0.0`` among them, ``steps`` counts the steps of
+every player, and the weights of all are exported.
+
 torch's default generator is seeded with the seed before the task is made, so that the initial weights depend
 on it alone. What is recorded is measured on the weights as exported. On several devices: ``torchrun
 --nproc-per-node 2 -m gmlib.train RECIPE.toml`` or ``accelerate launch -m gmlib.train RECIPE.toml``.

@@ -19,7 +19,7 @@ _ABSENT = object()
 
 
 def fingerprint(task: Task, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted names and plain values: shape, dtype and a hashed sample of the data, the weights, and what is told.
+    """Dotted names and plain values: shape, dtype and a hashed sample of the data, the weights, players, and what is told.
 
     Loss, noise and evaluation are code, which leaves no trace here.
 
@@ -29,7 +29,7 @@ def fingerprint(task: Task, told: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         TypeError: ``told`` is no mapping, or holds what JSON does not know.
-        ValueError: ``told`` has a key "data" or "model", which are filled in here.
+        ValueError: ``told`` has a key "data", "model" or "players", which are filled in here.
 
     Example:
         >>> task = Task(torch.nn.Linear(2, 1, bias=False), lambda m, x, n: {"loss": m(x).mean()}, torch.ones(8, 2))
@@ -39,12 +39,14 @@ def fingerprint(task: Task, told: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not isinstance(told, Mapping):
         raise TypeError(f"fingerprint must be a mapping, got {type(told).__name__}")
-    if taken := sorted({"data", "model"} & told.keys()):
+    if taken := sorted({"data", "model", "players"} & told.keys()):
         raise ValueError(f"fingerprint must not have the key {taken[0]!r}, which train fills in")
     try:
         result = _flat(json.loads(json.dumps(dict(told))))
     except (TypeError, ValueError) as error:
         raise TypeError(f"fingerprint must hold what JSON can, got {dict(told)!r} ({error})") from error
+    if task.players:
+        result["players"] = list(task.players)
     count = min(_ROWS, task.rows)
     rows = torch.arange(count) * (task.rows - 1) // max(1, count - 1)
     for i, part in enumerate(task.data if isinstance(task.data, tuple) else (task.data,)):

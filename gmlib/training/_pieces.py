@@ -20,9 +20,12 @@ from gmlib.training.config import TrainConfig
 def make_optimizer(model: nn.Module, config: TrainConfig, device: torch.device) -> torch.optim.Optimizer:
     """The optimiser of the model's trainable weights, in its fastest form for the device."""
     parameters = [p for p in model.parameters() if p.requires_grad]
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
     fused = device.type in ("cuda", "cpu")
-    return kind(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=fused)
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=fused)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+    betas = (config.beta1, 0.999)
+    return kind(parameters, lr=config.lr, betas=betas, weight_decay=config.weight_decay, fused=fused)
 
 
 def make_averager(model: nn.Module, ema: nn.Module | None, decay: float) -> Callable[[], None]:
@@ -91,7 +94,7 @@ def _cuda_index(device: torch.device) -> int:
 
 class _NoBar:
     def update(self) -> None: ...
-    def set_postfix(self, **_: Any) -> None: ...
+    def set_postfix(self, *_: Any, **__: Any) -> None: ...
     def close(self) -> None: ...
 
 

@@ -16,15 +16,15 @@ from torch import Tensor, nn
 from gmlib.training import _state
 from gmlib.training._fingerprint import fingerprint as fingerprint_of
 from gmlib.training._pieces import (
-    compiled,
     default_generators_kept,
     make_averager,
     make_optimizer,
     progress_bar,
     seed_default,
 )
+from gmlib.training._turns import turns_of
 from gmlib.training.batches import Batches, seed_from
-from gmlib.training.config import Loss, Task, TrainConfig
+from gmlib.training.config import Task, TrainConfig
 from gmlib.training.monitor import READ_EVERY, Monitor
 from gmlib.training.processes import Process, join
 
@@ -41,9 +41,10 @@ class TrainResult:
         ema: a copy of it with averaged weights, or None when ``ema_decay`` is 0.
         history: ``"step"`` and each term of the loss, one entry a log interval (its mean over the interval,
             the step counted from 1 at its end); ``"evaluate.step"`` and ``"evaluate.NAME"``, one entry an
-            evaluation.
-        steps_per_second: speed of this call after its first step, without evaluations; 0 when it did fewer
-            than two.
+            evaluation. When players take turns, ``"PLAYER.step"`` and ``"PLAYER.NAME"``, one entry an interval in which
+            the player moved.
+        steps_per_second: speed of this call after its first step (or round of turns), without evaluations; 0 when it
+            did no more.
         seconds: time that the steps took, over all calls that the run was resumed in, with evaluations.
         device: where it ran.
         rank: number of this process; only process 0 writes files.
@@ -61,18 +62,6 @@ class TrainResult:
     def final(self) -> nn.Module:
         """The model to use: the averaged one where there is one."""
         return self.model if self.ema is None else self.ema
-
-
-class _Objective(nn.Module):
-    """The loss as a module, so that it can be compiled and shared among processes as a whole."""
-
-    def __init__(self, model: nn.Module, loss: Loss) -> None:
-        super().__init__()
-        self.model = model
-        self.loss = loss
-
-    def forward(self, batch: Any, noise: Any) -> dict[str, Tensor]:
-        return self.loss(self.model, batch, noise)
 
 
 def train(
@@ -114,7 +103,7 @@ def train(
         TrainingDiverged: a term of the loss turned NaN or infinite.
         ValueError: the checkpoint belongs to another run, and the message says what differs; the batch does not
             fit data or processes; the loss does not return a scalar called ``"loss"``; ``fingerprint`` has a key
-            "data" or "model", which are filled in here.
+            "data", "model" or "players", which are filled in here; a trainable weight belongs to none of the players.
         TypeError: ``fingerprint`` holds what JSON does not know.
         ImportError: a progress bar is wanted and tqdm is not installed.
 
@@ -157,13 +146,13 @@ def _train(
         world=process.world,
     )
     model = task.model.to(device)
-    objective = process.wrap(compiled(_Objective(model, task.loss), config.compile))
+    turns = turns_of(task, process, compile=config.compile)
     ema = copy.deepcopy(model).requires_grad_(False).eval() if config.ema_decay else None
     optimizer = make_optimizer(model, config, device)
     parameters = optimizer.param_groups[0]["params"]
     average = make_averager(model, ema, config.ema_decay)
 
-    first, history, window, before = 0, {"step": []}, [], 0.0
+    first, history, window, before = 0, {}, [], 0.0
     checkpoint = None if out is None else Path(out) / CHECKPOINT
     good = checkpoint if checkpoint is not None and resume and checkpoint.is_file() else None
     if good is not None:
@@ -180,11 +169,13 @@ def _train(
         for step in range(first, config.steps):
             seed_default(seed_from(config.seed, "model", step, process.rank), device)
             batch, noise = batches.at(step)
-            with precision:
-                terms = objective(batch, noise)
-            if step == first:
-                _check_terms(terms)
-            terms["loss"].backward()
+            turn, fresh = turns[step % len(turns)], step - first < len(turns)
+            with turn.alone():
+                with precision:
+                    terms = turn.objective(batch, noise)
+                if fresh:
+                    _check_terms(terms)
+                terms["loss"].backward()
             if config.grad_clip:
                 terms = terms | {"grad_norm": nn.utils.clip_grad_norm_(parameters, config.grad_clip)}
             for group in optimizer.param_groups:
@@ -192,7 +183,7 @@ def _train(
             optimizer.step()
             optimizer.zero_grad()
             average()
-            monitor.add(terms)
+            monitor.add(turn.label, terms)
             bar.update()
 
             done = step + 1
@@ -200,14 +191,15 @@ def _train(
             log = done % config.log_every == 0 or last
             keep = last or (config.checkpoint_every > 0 and done % config.checkpoint_every == 0)
             evaluate = config.evaluate_every > 0 and done % config.evaluate_every == 0
-            if log or keep or evaluate or done % READ_EVERY == 0 or step == first:
+            if log or keep or evaluate or done % READ_EVERY == 0 or fresh:
                 window += monitor.read(good)
-            if step == first:
-                timed_from = time.perf_counter()  # the first step compiles, allocates and warms up
+            if fresh:
+                timed_from = time.perf_counter()  # the first steps compile, allocate and warm up
             if log and window:
-                entry = {name: sum(row[name] for row in window) / len(window) for name in window[0]}
-                _append(history, {"step": done} | entry)
-                bar.set_postfix(loss=f"{entry['loss']:.4g}", refresh=False)
+                for label in dict.fromkeys(turn.label for turn in turns):
+                    if entry := _mean(window, label):
+                        _append(history, {f"{label}step": done} | entry)
+                        bar.set_postfix({f"{label}loss": f"{entry[f'{label}loss']:.4g}"}, refresh=False)
                 window = []
             if evaluate and task.evaluate is not None:
                 begun = time.perf_counter()
@@ -235,7 +227,7 @@ def _train(
                     process.wait()
                     good = checkpoint
     now = time.perf_counter()
-    speed = max(0, config.steps - first - 1) / (now - timed_from - paused)
+    speed = max(0, config.steps - first - len(turns)) / (now - timed_from - paused)
     return TrainResult(model.eval(), ema, history, speed, before + now - started, device, process.rank)
 
 
@@ -251,6 +243,12 @@ def _check_terms(terms: Any) -> None:
         if not isinstance(term, Tensor) or term.dim() != 0:
             shape = tuple(term.shape) if isinstance(term, Tensor) else type(term).__name__
             raise ValueError(f"loss must return scalars (means over the batch), got {shape} for {name!r}")
+
+
+def _mean(window: list[dict[str, float]], label: str) -> dict[str, float]:
+    """Means of one player's terms over the steps in which it moved; none when it did not."""
+    rows = [row for row in window if f"{label}loss" in row]
+    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]} if rows else {}
 
 
 def _append(history: dict[str, list[float | int]], entry: dict[str, float | int]) -> None:

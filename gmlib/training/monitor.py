@@ -33,6 +33,32 @@ class TrainingDiverged(RuntimeError):
         )
 
 
+class Kept:
+    """The same terms of several steps.
+
+    Args:
+        names: of the terms.
+        like: one of them, for dtype and device.
+    """
+
+    def __init__(self, names: list[str], like: Tensor) -> None:
+        self.names, self.count = names, 0
+        dtype = torch.promote_types(like.dtype, torch.float32)
+        # One block, written in place: scalars kept one by one, between a step's large tensors, would scatter
+        # the heap.
+        self.block = torch.empty(READ_EVERY, len(names), dtype=dtype, device=like.device)
+
+    def add(self, terms: dict[str, Tensor]) -> None:
+        """Keep one step's."""
+        torch.stack([terms[name].detach() for name in self.names], out=self.block[self.count])
+        self.count += 1
+
+    def rows(self) -> Tensor:
+        """All that are kept, (steps, terms), which are forgotten at the next call of ``add``."""
+        count, self.count = self.count, 0
+        return self.block[:count]
+
+
 class Monitor:
     """Keeps the terms of each step on the device until they are read, together and in order.
 
@@ -44,38 +70,43 @@ class Monitor:
     def __init__(self, process: Process, first_step: int) -> None:
         self.process = process
         self.step = first_step
-        self.names: list[str] = []
-        self.count = 0
-        # One block, written in place: scalars kept one by one, between a step's large tensors, would scatter
-        # the heap.
-        self.kept = torch.empty(0)
+        self.kept: dict[str, Kept] = {}
+        self.order: list[str] = []
 
-    def add(self, terms: dict[str, Tensor]) -> None:
-        """Keep the terms of the next step, of at most READ_EVERY between reads. Does not wait for the device."""
-        if not self.names:
-            self.names = list(terms)
-            like = terms["loss"].detach()
-            dtype = torch.promote_types(like.dtype, torch.float32)
-            self.kept = torch.empty(READ_EVERY, len(terms), dtype=dtype, device=like.device)
-        torch.stack([terms[name].detach() for name in self.names], out=self.kept[self.count])
-        self.count += 1
+    def add(self, label: str, terms: dict[str, Tensor]) -> None:
+        """Keep the terms of the next step, of at most READ_EVERY between reads. Does not wait for the device.
+
+        Args:
+            label: put in front of their names; steps with one label have the same terms.
+            terms: the terms by name.
+        """
+        if label not in self.kept:
+            self.kept[label] = Kept(list(terms), terms["loss"].detach())
+        self.kept[label].add(terms)
+        self.order.append(label)
 
     def read(self, checkpoint: Path | None) -> list[dict[str, float]]:
-        """The terms of every step since the last read. Waits for the device once.
+        """The terms of every step since the last read, label and name in one. Waits for the device once.
 
         Raises:
             TrainingDiverged: one of them is not finite; it names the first and ``checkpoint``.
         """
-        if self.count == 0:
+        if not self.order:
             return []
-        rows = self.process.mean(self.kept[: self.count]).tolist()
-        first, self.step = self.step, self.step + self.count
-        self.count = 0
-        for step, row in enumerate(rows, start=first):
-            for name, value in zip(self.names, row, strict=True):
+        blocks = [kept.rows() for kept in self.kept.values()]
+        flat = iter(self.process.mean(torch.cat([block.flatten() for block in blocks])).tolist())
+        rows = {
+            label: iter([{f"{label}{name}": next(flat) for name in kept.names} for _ in block])
+            for (label, kept), block in zip(self.kept.items(), blocks, strict=True)
+        }
+        result = [next(rows[label]) for label in self.order]
+        first, self.step = self.step, self.step + len(result)
+        self.order = []
+        for step, row in enumerate(result, start=first):
+            for name, value in row.items():
                 if not math.isfinite(value):
                     raise TrainingDiverged(step, name, checkpoint)
-        return [dict(zip(self.names, row, strict=True)) for row in rows]
+        return result
 
     def check_parameters(self, parameters: Iterable[Tensor], checkpoint: Path | None) -> None:
         """Raise ``TrainingDiverged`` when a weight is not finite, though every term is: a bad gradient."""

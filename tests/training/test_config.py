@@ -47,7 +47,9 @@ def test_differences() -> None:
         ("lr", 0.0, ValueError),
         ("lr", math.nan, ValueError),
         ("lr", "fast", TypeError),
-        ("optimizer", "sgd", ValueError),
+        ("optimizer", "rmsprop", ValueError),
+        ("beta1", 1.0, ValueError),
+        ("beta1", "low", TypeError),
         ("lr_schedule", "linear", ValueError),
         ("warmup", -1, ValueError),
         ("weight_decay", -0.1, ValueError),
@@ -64,6 +66,12 @@ def test_differences() -> None:
 def test_bad_config(field: str, value: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=field):
         TrainConfig(**({"steps": 10} | {field: value}))
+
+
+@pytest.mark.bad_input
+def test_momentum_of_plain_descent() -> None:
+    with pytest.raises(ValueError, match="beta1 must be left out for sgd"):
+        TrainConfig(steps=10, optimizer="sgd", beta1=0.5)
 
 
 @pytest.mark.bad_input
