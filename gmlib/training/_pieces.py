@@ -24,7 +24,7 @@ def make_optimizer(model: nn.Module, config: TrainConfig, device: torch.device) 
     if config.optimizer == "sgd":
         return torch.optim.SGD(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=fused)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
-    betas = (config.beta1, 0.999)
+    betas = (float(config.beta1), 0.999)
     return kind(parameters, lr=config.lr, betas=betas, weight_decay=config.weight_decay, fused=fused)
 
 
