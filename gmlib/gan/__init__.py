@@ -1,10 +1,34 @@
 """Learning by comparison: density ratios, divergences, adversarial losses and the dynamics of games (chapter 14)."""
 
 from gmlib.gan.dirac import DiracGAN
+from gmlib.gan.f_bound import BoundTerms, f_bound_1d, f_divergence_bound
+from gmlib.gan.f_divergences import F_DIVERGENCES, FDivergence, f_divergence_1d
 from gmlib.gan.game import Game, PlayerTerms
+from gmlib.gan.gmmn import MixtureKernel, MomentMatching, mmd2_shift_gradient, moment_matching_loss
+from gmlib.gan.ipm import (
+    IPM,
+    BoundedFunctions,
+    FiniteFunctions,
+    FunctionClass,
+    KernelBall,
+    LinearFunctions,
+    LipschitzFunctions,
+    ipm_finite,
+)
+from gmlib.gan.learned_moments import generator_moments, learned_moments
 from gmlib.gan.lookahead import competitive, consensus, extragradient, rk4, unrolled
 from gmlib.gan.losses import GAN_LOSSES, GANLoss, PairLoss, RelativisticLoss
+from gmlib.gan.mmd_gan import FeatureKernel, MMDCritic, mmd_critic_loss
+from gmlib.gan.moments import MomentGap, match_moments, moment_gap, moment_rank, parameter_scores
 from gmlib.gan.networks import Critic, toy_critic, toy_generator
+from gmlib.gan.ratio import (
+    RatioFit,
+    fit_ratio,
+    jsd_from_value,
+    log_score_value,
+    optimal_logit,
+    weighted_log_value,
+)
 from gmlib.gan.regularisers import (
     R1,
     R2,
@@ -14,36 +38,93 @@ from gmlib.gan.regularisers import (
     slope_squared,
     spectral_norm,
 )
+from gmlib.gan.scores import SCORING_RULES, ScoringRule, expected_score, score_value
 from gmlib.gan.two_player import TwoPlayerGame
 from gmlib.gan.updates import Rule, alternating, momentum, play, simultaneous
+from gmlib.gan.wasserstein import (
+    CriticOnLine,
+    KantorovichCritic,
+    clipped_slope,
+    penalised_slope,
+    wasserstein_critic_1d,
+    wasserstein_dual,
+)
+from gmlib.gan.witness import Witness, gaussian_witness, mmd_witness
 
 __all__ = [
+    "F_DIVERGENCES",
     "GAN_LOSSES",
+    "IPM",
     "R1",
     "R2",
+    "SCORING_RULES",
+    "BoundTerms",
+    "BoundedFunctions",
     "Consensus",
     "Critic",
+    "CriticOnLine",
     "DiracGAN",
+    "FDivergence",
+    "FeatureKernel",
+    "FiniteFunctions",
+    "FunctionClass",
     "GANLoss",
     "Game",
     "GradientPenalty",
+    "KantorovichCritic",
+    "KernelBall",
+    "LinearFunctions",
+    "LipschitzFunctions",
+    "MMDCritic",
+    "MixtureKernel",
+    "MomentGap",
+    "MomentMatching",
     "PairLoss",
     "PlayerTerms",
+    "RatioFit",
     "RelativisticLoss",
     "Rule",
+    "ScoringRule",
     "TwoPlayerGame",
+    "Witness",
     "alternating",
     "clip_weights",
+    "clipped_slope",
     "competitive",
     "consensus",
+    "expected_score",
     "extragradient",
+    "f_bound_1d",
+    "f_divergence_1d",
+    "f_divergence_bound",
+    "fit_ratio",
+    "gaussian_witness",
+    "generator_moments",
+    "ipm_finite",
+    "jsd_from_value",
+    "learned_moments",
+    "log_score_value",
+    "match_moments",
+    "mmd2_shift_gradient",
+    "mmd_critic_loss",
+    "mmd_witness",
+    "moment_gap",
+    "moment_matching_loss",
+    "moment_rank",
     "momentum",
+    "optimal_logit",
+    "parameter_scores",
+    "penalised_slope",
     "play",
     "rk4",
+    "score_value",
     "simultaneous",
     "slope_squared",
     "spectral_norm",
     "toy_critic",
     "toy_generator",
     "unrolled",
+    "wasserstein_critic_1d",
+    "wasserstein_dual",
+    "weighted_log_value",
 ]
