@@ -1,0 +1,66 @@
+"""What the comparisons of two samples are given: points, tables on points, and functions of them, read by one rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from gmlib._checks import check_finite, check_table, check_tensor
+
+
+def check_callable(name: str, value: Any) -> None:
+    """Raise unless ``value`` can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be callable, got {type(value).__name__}")
+
+
+def check_batch(name: str, x: Any, *, rows: int = 1, finite: bool = False) -> None:
+    """Raise unless ``x`` holds points, (batch, *event), at least ``rows`` of them with at least one coordinate."""
+    check_tensor(name, x)
+    if x.dim() < 2 or x.shape[0] < rows or x.numel() == 0:
+        raise ValueError(
+            f"{name} must have shape (batch, *event) with at least {rows} point{'s' * (rows > 1)} and one "
+            f"event dimension, got shape {tuple(x.shape)}"
+        )
+    if finite:
+        check_finite(name, x)
+
+
+def check_matrix(name: str, x: Any, *, rows: int = 1, finite: bool = False) -> None:
+    """Raise unless ``x`` holds at least ``rows`` points as rows of a matrix, (n, d)."""
+    check_batch(name, x, rows=rows, finite=finite)
+    if x.dim() != 2:
+        raise ValueError(f"{name} must be a matrix (n, d), got shape {tuple(x.shape)}")
+
+
+def check_partner(name: str, y: Tensor, other: str, x: Tensor) -> None:
+    """Raise unless ``y`` has the event shape, dtype and device of ``x``; the number of points is its own."""
+    for what, given, wanted in (
+        ("event shape", tuple(y.shape[1:]), tuple(x.shape[1:])),
+        ("dtype", y.dtype, x.dtype),
+        ("device", y.device, x.device),
+    ):
+        if given != wanted:
+            raise ValueError(f"{name} must have the {what} {wanted} of {other}, got {given}")
+
+
+def check_vector(name: str, value: Any, n: int, what: str) -> None:
+    """Raise unless ``value`` is a finite floating vector of ``n`` numbers, one for each ``what``."""
+    check_tensor(name, value)
+    if tuple(value.shape) != (n,):
+        raise ValueError(
+            f"{name} must have shape ({n},), one number for each {what}, got {tuple(value.shape)}"
+        )
+    check_finite(name, value)
+
+
+def check_law(name: str, value: Any, points: Tensor) -> None:
+    """Raise unless ``value`` is a table of probabilities, one for each row of ``points``, of their dtype and device."""
+    check_vector(name, value, points.shape[0], "point")
+    check_table(name, value)
+    if value.dtype != points.dtype or value.device != points.device:
+        raise ValueError(
+            f"{name} must have dtype {points.dtype} and device {points.device} as points has, "
+            f"got {value.dtype} and {value.device}"
+        )
