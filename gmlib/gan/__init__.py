@@ -1,5 +1,6 @@
 """Learning by comparison: density ratios, divergences, adversarial losses and the dynamics of games (chapter 14)."""
 
+from gmlib.gan.continuous import Cycle, conserved, flow, linear_flow, wgan_gp_cycle
 from gmlib.gan.dirac import DiracGAN
 from gmlib.gan.f_bound import BoundTerms, f_bound_1d, f_divergence_bound
 from gmlib.gan.f_divergences import F_DIVERGENCES, FDivergence, f_divergence_1d
@@ -16,6 +17,7 @@ from gmlib.gan.ipm import (
     ipm_finite,
 )
 from gmlib.gan.learned_moments import generator_moments, learned_moments
+from gmlib.gan.linear_game import alternating_invariant, measured_modulus, modulus, step_matrix
 from gmlib.gan.lookahead import competitive, consensus, extragradient, rk4, unrolled
 from gmlib.gan.losses import GAN_LOSSES, GANLoss, PairLoss, RelativisticLoss
 from gmlib.gan.mmd_gan import FeatureKernel, MMDCritic, mmd_critic_loss
@@ -39,6 +41,9 @@ from gmlib.gan.regularisers import (
     spectral_norm,
 )
 from gmlib.gan.scores import SCORING_RULES, ScoringRule, expected_score, score_value
+from gmlib.gan.stability import NashTest, game_jacobian, largest_stable_step, nash_test
+from gmlib.gan.svrg import bilinear_extragradient, stochastic_extragradient_factor, svrg_factor
+from gmlib.gan.trainer import GameDiverged, GANHistory, train_gan
 from gmlib.gan.two_player import TwoPlayerGame
 from gmlib.gan.updates import Rule, alternating, momentum, play, simultaneous
 from gmlib.gan.wasserstein import (
@@ -63,13 +68,16 @@ __all__ = [
     "Consensus",
     "Critic",
     "CriticOnLine",
+    "Cycle",
     "DiracGAN",
     "FDivergence",
     "FeatureKernel",
     "FiniteFunctions",
     "FunctionClass",
+    "GANHistory",
     "GANLoss",
     "Game",
+    "GameDiverged",
     "GradientPenalty",
     "KantorovichCritic",
     "KernelBall",
@@ -79,6 +87,7 @@ __all__ = [
     "MixtureKernel",
     "MomentGap",
     "MomentMatching",
+    "NashTest",
     "PairLoss",
     "PlayerTerms",
     "RatioFit",
@@ -88,30 +97,40 @@ __all__ = [
     "TwoPlayerGame",
     "Witness",
     "alternating",
+    "alternating_invariant",
+    "bilinear_extragradient",
     "clip_weights",
     "clipped_slope",
     "competitive",
     "consensus",
+    "conserved",
     "expected_score",
     "extragradient",
     "f_bound_1d",
     "f_divergence_1d",
     "f_divergence_bound",
     "fit_ratio",
+    "flow",
+    "game_jacobian",
     "gaussian_witness",
     "generator_moments",
     "ipm_finite",
     "jsd_from_value",
+    "largest_stable_step",
     "learned_moments",
+    "linear_flow",
     "log_score_value",
     "match_moments",
+    "measured_modulus",
     "mmd2_shift_gradient",
     "mmd_critic_loss",
     "mmd_witness",
+    "modulus",
     "moment_gap",
     "moment_matching_loss",
     "moment_rank",
     "momentum",
+    "nash_test",
     "optimal_logit",
     "parameter_scores",
     "penalised_slope",
@@ -121,10 +140,15 @@ __all__ = [
     "simultaneous",
     "slope_squared",
     "spectral_norm",
+    "step_matrix",
+    "stochastic_extragradient_factor",
+    "svrg_factor",
     "toy_critic",
     "toy_generator",
+    "train_gan",
     "unrolled",
     "wasserstein_critic_1d",
     "wasserstein_dual",
     "weighted_log_value",
+    "wgan_gp_cycle",
 ]
