@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -20,6 +20,7 @@ from gmlib._checks import check_tensor
 Part = Callable[[Tensor], Tensor]
 
 
+@runtime_checkable
 class GANLoss(Protocol):
     """What a game needs of a loss: one number for each player, from the critic's outputs on two samples."""
 
