@@ -81,7 +81,7 @@ def alternating(eta: float, *, first: str = "phi", critic_steps: int = 1) -> Rul
     .. math:: \varphi' = \varphi + \eta\, v_\varphi(\varphi, \theta), \qquad
               \theta' = \theta + \eta\, v_\theta(\varphi', \theta)
 
-    (:eq:`eq-14-alternating` in the book; Goodfellow et al. 2014, algorithm 1.)
+    (Goodfellow et al. 2014, algorithm 1.) On the linear DiracGAN it keeps :func:`~gmlib.gan.alternating_invariant`.
 
     Args:
         eta: :math:`\eta > 0`.
