@@ -145,8 +145,8 @@ def mmd2_shift_gradient(
               \qquad s = \ell^2 + 2v
 
     and the mean of that over the bandwidths of a mixture. A bandwidth that is far off leaves it flat: of order
-    :math:`\ell^d` for a small one, :math:`2 \Delta / \ell^2` for a large one. Training then stands still and nothing says why;
-    a mixture has a bandwidth that reaches across.
+    :math:`\ell^d` for a small one, :math:`2 \Delta / \ell^2` for a large one. Training then stands still and nothing says
+    why; a mixture has a bandwidth that reaches across.
 
     Args:
         shift: :math:`\Delta`, (d,), in the units of the data.

@@ -48,8 +48,8 @@ def moment_gap(
     .. math:: \big\lVert \mathbb E_p\, s(x) - \mathbb E_q\, s(y) \big\rVert^2
 
     (:eq:`eq-14b-moments` in the book.) With :math:`s(x) = x` it is blind to all but the mean: N(0, 1) and N(0, 4) are at 0.
-    With :math:`s(x) = (x, x^2)` it identifies a Gaussian. With :math:`s = \nabla_\theta \log p_\theta`, whose mean under the
-    model is 0, its zero is the likelihood's stationary point; with :math:`s = \log p_\theta`, a single number, every
+    With :math:`s(x) = (x, x^2)` it identifies a Gaussian. With :math:`s = \nabla_\theta \log p_\theta`, whose mean under
+    the model is 0, its zero is the likelihood's stationary point; with :math:`s = \log p_\theta`, a single number, every
     :math:`\mathcal N(\mu, 1 + \mu^2)` matches N(0, 1); with :math:`s = \nabla_x \log p_\theta` a Gaussian's mean is
     fixed and its variance is not.
 

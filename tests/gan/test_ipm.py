@@ -126,7 +126,7 @@ def test_bad_input() -> None:
         ipm_finite(p, q, points * torch.nan, LinearFunctions())
     with pytest.raises(ValueError, match="points must be a matrix"):
         ipm_finite(p, q, points[:, :, None], LinearFunctions())
-    with pytest.raises(ValueError, match="p must have dtype torch.float64"):
+    with pytest.raises(ValueError, match=r"p must have dtype torch\.float64"):
         ipm_finite(p.float(), q, points, LinearFunctions())
     with pytest.raises(TypeError, match="family must be a FunctionClass"):
         ipm_finite(p, q, points, LinearFunctions)  # type: ignore[arg-type]
