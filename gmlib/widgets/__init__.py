@@ -14,6 +14,7 @@ What a widget shows are gmlib's numbers: tests hold its JavaScript against this 
 
 from gmlib.widgets.bandwidth import Bandwidth
 from gmlib.widgets.density_explorer import DensityExplorer
+from gmlib.widgets.dirac_laboratory import DiracLaboratory
 from gmlib.widgets.gradient_estimators import GradientEstimators
 from gmlib.widgets.honest_dashboard import HonestDashboard
 from gmlib.widgets.importance_samples import ImportanceSamples
@@ -26,6 +27,7 @@ from gmlib.widgets.two_modes import TwoModes
 __all__ = [
     "Bandwidth",
     "DensityExplorer",
+    "DiracLaboratory",
     "GradientEstimators",
     "HonestDashboard",
     "ImportanceSamples",

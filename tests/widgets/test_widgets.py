@@ -16,6 +16,7 @@ from gmlib.distributions.toys import TOYS
 from gmlib.widgets import (
     Bandwidth,
     DensityExplorer,
+    DiracLaboratory,
     GradientEstimators,
     HonestDashboard,
     ImportanceSamples,
@@ -39,6 +40,7 @@ EVERY = (
     TwoBumps,
     TwoModes,
     LangevinStep,
+    DiracLaboratory,
 )
 
 
@@ -124,6 +126,8 @@ def test_traits_refuse_what_the_picture_cannot_show() -> None:
         TwoModes().sigma = 21.0
     with pytest.raises(TraitError):
         LangevinStep().rule = "euler"
+    with pytest.raises(TraitError):
+        DiracLaboratory().step = 0.0
 
 
 def test_the_terms_of_a_linear_model_are_its_closed_form() -> None:
@@ -241,6 +245,22 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (LangevinStep, {"n": 99}, ValueError, "n must"),
     (LangevinStep, {"n": 2001}, ValueError, "n must"),
     (LangevinStep, {"seed": -1}, ValueError, "seed"),
+    (DiracLaboratory, {"preset": "wheel"}, ValueError, "preset"),
+    (DiracLaboratory, {"start_phi": 3.5}, ValueError, "start_phi"),
+    (DiracLaboratory, {"start_theta": "1"}, TypeError, "start_theta"),
+    (DiracLaboratory, {"step": 0.0}, ValueError, "step must"),
+    (DiracLaboratory, {"step": float("nan")}, ValueError, "step must"),
+    (DiracLaboratory, {"loss": "hinge"}, ValueError, "loss"),
+    (DiracLaboratory, {"penalty": "r3"}, ValueError, "penalty"),
+    (DiracLaboratory, {"gamma": -0.1}, ValueError, "gamma"),
+    (DiracLaboratory, {"rule": "euler"}, ValueError, "rule"),
+    (DiracLaboratory, {"momentum": 0.95}, ValueError, "momentum"),
+    (DiracLaboratory, {"inner": 0.0}, ValueError, "inner"),
+    (DiracLaboratory, {"strength": -1.0}, ValueError, "strength"),
+    (DiracLaboratory, {"rate_theta": 0.05}, ValueError, "rate_theta"),
+    (DiracLaboratory, {"steps": 2001}, ValueError, "steps must"),
+    (DiracLaboratory, {"steps": 4.0}, TypeError, "steps must"),
+    (DiracLaboratory, {"speed": 1.0}, TypeError, "settings"),
     (DensityExplorer, {"law": "moons"}, ValueError, "law"),
     (DensityExplorer, {"sigma": -0.1}, ValueError, "sigma"),
     (DensityExplorer, {"show": "map"}, ValueError, "show"),
