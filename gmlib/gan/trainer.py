@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmlib._checks import check_choice, check_count, check_number
+from gmlib._checks import check_choice, check_count, check_finite, check_number
 from gmlib.gan._steps import Player, Rule, stepper
 from gmlib.gan.game import Game
 from gmlib.gan.regularisers import check_points
@@ -151,6 +151,8 @@ def train_gan(
         check_number(name, value, low=0.0, low_open=True)
     if clip is not None:
         check_number("clip", clip, low=0.0, low_open=True)
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise TypeError(f"generator must be a torch.Generator or None, got {type(generator).__name__}")
     if generator is None:
         generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
 
@@ -252,6 +254,7 @@ def _check(game: Any, sample_real: Any, every: Any, watch: Any) -> None:
         raise TypeError(f"game must be a Game, got {type(game).__name__}")
     if isinstance(sample_real, Tensor):
         check_points("sample_real", sample_real)
+        check_finite("sample_real", sample_real)
     elif not callable(sample_real):
         raise TypeError(f"sample_real must be callable or a tensor, got {type(sample_real).__name__}")
     check_count("every", every, low=0)
