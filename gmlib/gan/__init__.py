@@ -1,11 +1,13 @@
 """Learning by comparison: density ratios, divergences, adversarial losses and the dynamics of games (chapter 14)."""
 
+from gmlib.gan.comparison import best_linear_critic, comparison, linear_excess, linear_value
 from gmlib.gan.continuous import Cycle, conserved, flow, linear_flow, wgan_gp_cycle
 from gmlib.gan.dirac import DiracGAN
 from gmlib.gan.f_bound import BoundTerms, f_bound_1d, f_divergence_bound
 from gmlib.gan.f_divergences import F_DIVERGENCES, FDivergence, f_divergence_1d
 from gmlib.gan.game import Game, PlayerTerms
 from gmlib.gan.gmmn import MixtureKernel, MomentMatching, mmd2_shift_gradient, moment_matching_loss
+from gmlib.gan.information import CorrelatedGaussians, information_bound
 from gmlib.gan.ipm import (
     IPM,
     BoundedFunctions,
@@ -66,6 +68,7 @@ __all__ = [
     "BoundTerms",
     "BoundedFunctions",
     "Consensus",
+    "CorrelatedGaussians",
     "Critic",
     "CriticOnLine",
     "Cycle",
@@ -98,9 +101,11 @@ __all__ = [
     "Witness",
     "alternating",
     "alternating_invariant",
+    "best_linear_critic",
     "bilinear_extragradient",
     "clip_weights",
     "clipped_slope",
+    "comparison",
     "competitive",
     "consensus",
     "conserved",
@@ -114,11 +119,14 @@ __all__ = [
     "game_jacobian",
     "gaussian_witness",
     "generator_moments",
+    "information_bound",
     "ipm_finite",
     "jsd_from_value",
     "largest_stable_step",
     "learned_moments",
+    "linear_excess",
     "linear_flow",
+    "linear_value",
     "log_score_value",
     "match_moments",
     "measured_modulus",

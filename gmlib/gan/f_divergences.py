@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid
 
 from gmlib.gan._line import on_line
 from gmlib.gan.losses import PairLoss
@@ -212,8 +212,8 @@ F_DIVERGENCES: dict[str, FDivergence] = {
             f=lambda u: torch.xlogy(u, u) - (u + 1) * (torch.log1p(u) - LOG2),
             conjugate=lambda c: _below(c, LOG2, -(2 - c.exp()).clamp_min(0).log()),
             highest=LOG2,
-            activation=lambda v: LOG2 - softplus(-v),
-            conjugate_of_output=lambda v: softplus(v) - LOG2,
+            activation=lambda v: LOG2 + logsigmoid(v),  # softplus is rounded to v beyond 20
+            conjugate_of_output=lambda v: -LOG2 - logsigmoid(-v),
             output=lambda log_ratio: log_ratio,
             integrand=_js_integrand,
         ),

@@ -244,7 +244,7 @@ def fit_ratio(
         >>> real, fake = torch.randn(4000, 1, generator=generator), 1 + torch.randn(1000, 1, generator=generator)
         >>> fit = fit_ratio(real, fake)  # truth: slope -1, intercept 1/2, and log 4 from the class sizes
         >>> print(f"{fit.weights.item():.2f} {fit.intercept.item() - fit.log_prior:.2f}")
-        -1.00 0.53
+        -1.00 0.48
     """
     for name, value in (("real", real), ("fake", fake)):
         check_tensor(name, value)

@@ -47,7 +47,7 @@ def check_rule(name: str, value: float) -> None:
 
 
 def test_log_score_js() -> None:
-    check_rule("log", -1.16345 + 1.4e-6)
+    check_rule("log", 2 * EXACT.jsd.item() - math.log(4))
     value = score_value(SCORING_RULES["log"], P, Q)
     assert value.item() == pytest.approx(2 * EXACT.jsd.item() - math.log(4), abs=1e-12)
     assert value.item() == pytest.approx(-1.16345, abs=5e-6)
@@ -115,7 +115,7 @@ def test_far_out(name: str) -> None:
     for pay in (
         rule.real(a),
         rule.fake(a),
-        rule.value(a, -a),
+        rule.value(a - 800, -a - 800),
         rule.value(a * 0 - torch.inf, a * 0 - torch.inf),
     ):
         assert not pay.isnan().any()
