@@ -75,6 +75,12 @@ class DiracGAN(TwoPlayerGame):
             return u if self.loss == "linear" else torch.nn.functional.logsigmoid(u)
         return self.loss(u)
 
+    def slope_at(self, u: Tensor) -> Tensor:
+        r"""Return :math:`\psi'(u)`."""
+        if self.loss == "linear":
+            return torch.ones_like(u)
+        return torch.sigmoid(-u) if self.loss == "logistic" else self.derivatives(u)[0]
+
     def derivatives(self, u: Float[Tensor, "*batch"]) -> tuple[Tensor, Tensor]:
         r"""Return :math:`\psi'(u)` and :math:`\psi''(u)`."""
         if self.loss == "linear":
@@ -90,19 +96,24 @@ class DiracGAN(TwoPlayerGame):
     @property
     def slope(self) -> float:
         r""":math:`\psi'(0)`: 1 for the linear loss, 1/2 for the logistic one."""
-        return self.derivatives(torch.zeros((), dtype=torch.float64))[0].item()
+        return self.slope_at(torch.zeros((), dtype=torch.float64)).item()
 
-    def velocity_phi(
-        self, phi: Float[Tensor, "*batch m"], theta: Float[Tensor, "*batch n"], create_graph: bool = False
-    ) -> Float[Tensor, "*batch m"]:
+    def velocity_phi(self, phi: Tensor, theta: Tensor, create_graph: bool = False) -> Tensor:
         r"""Return :math:`\alpha\,[\psi'(\theta\varphi)\,\theta - R'(\varphi)]`."""
-        return self.rate_phi * (self.derivatives(theta * phi)[0] * theta - self._penalty_force(phi))
+        return self.rate_phi * (self.slope_at(theta * phi) * theta - self._penalty_force(phi))
 
-    def velocity_theta(
-        self, phi: Float[Tensor, "*batch m"], theta: Float[Tensor, "*batch n"], create_graph: bool = False
-    ) -> Float[Tensor, "*batch n"]:
+    def velocity_theta(self, phi: Tensor, theta: Tensor, create_graph: bool = False) -> Tensor:
         r"""Return :math:`-\lambda\,\psi'(\theta\varphi)\,\varphi`."""
-        return -self.rate_theta * self.derivatives(theta * phi)[0] * phi
+        return -self.rate_theta * self.slope_at(theta * phi) * phi
+
+    def field(
+        self, state: Float[Tensor, "*batch 2"], create_graph: bool = False
+    ) -> Float[Tensor, "*batch 2"]:
+        """Return the velocity of both players, in closed form (always differentiable)."""
+        phi, theta = self.split(state)
+        slope = self.slope_at(theta * phi)
+        v_phi = self.rate_phi * (slope * theta - self._penalty_force(phi))
+        return torch.cat((v_phi, -self.rate_theta * slope * phi), -1)
 
     def split(self, state: Float[Tensor, "*batch 2"]) -> tuple[Tensor, Tensor]:
         r"""Return :math:`\varphi` and :math:`\theta`, each (\*batch, 1)."""
@@ -167,7 +178,9 @@ class DiracGAN(TwoPlayerGame):
             return 0.5 * self.gamma * (phi.abs() - 1).square()
         return 0.25 * self.gamma * phi**4 if self.penalty == "quartic" else 0.5 * self.gamma * phi.square()
 
-    def _penalty_force(self, phi: Tensor) -> Tensor:
+    def _penalty_force(self, phi: Tensor) -> Tensor | float:
+        if self.gamma == 0:
+            return 0.0
         if self.penalty == "wgan_gp":
             return self.gamma * (phi - phi.sign())
         return self.gamma * (phi**3 if self.penalty == "quartic" else phi)

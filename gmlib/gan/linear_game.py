@@ -91,8 +91,9 @@ def modulus(game: DiracGAN, rule: Rule) -> float:
     for the simultaneous (:eq:`eq-14-simultaneous` in the book), alternating, extragradient, competitive and Runge-Kutta
     step. At rates 1 and slope 1, consensus has :math:`\sqrt{(1 - \eta\gamma)^2 + \eta^2}`, and k unrolled steps have
     :math:`\sqrt{1 - 2k\eta\eta_{\mathrm{in}} + \eta^2}` while :math:`k \eta_{\mathrm{in}} \le 1`. Momentum solves
-    :math:`(\xi - 1)^2 (\xi - \nu)^2 + w^2 \xi^3 = 0` (:eq:`eq-14b-momentum`), with :math:`\xi^2` for :math:`\xi^3` if both move at once; to leading order
-    :math:`\log|\xi| = \nu w^2 / (1 - \nu)^3`, respectively :math:`\tfrac12 (1 + \nu)\, w^2 / (1 - \nu)^3`.
+    :math:`(\xi - 1)^2 (\xi - \nu)^2 + w^2 \xi^3 = 0` (:eq:`eq-14b-momentum`), with
+    :math:`\xi^2` for :math:`\xi^3` if both move at once; to leading order :math:`\log|\xi| = \nu w^2 / (1 - \nu)^3`,
+    respectively :math:`\tfrac12 (1 + \nu)\, w^2 / (1 - \nu)^3`.
 
     Args:
         game: a DiracGAN.
