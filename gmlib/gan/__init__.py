@@ -1,12 +1,17 @@
 """Learning by comparison: density ratios, divergences, adversarial losses and the dynamics of games (chapter 14)."""
 
+from gmlib.gan.beta_law import BetaLaw
 from gmlib.gan.comparison import best_linear_critic, comparison, linear_excess, linear_value
 from gmlib.gan.continuous import Cycle, conserved, flow, linear_flow, wgan_gp_cycle
+from gmlib.gan.convexity import best_critic_value, critic_value, simplex_descent, value_subgradient
+from gmlib.gan.coverage import Coverage, grid_coverage
 from gmlib.gan.dirac import DiracGAN
+from gmlib.gan.disjoint import Distances, point_mass_distances, shifted_distances
 from gmlib.gan.f_bound import BoundTerms, f_bound_1d, f_divergence_bound
 from gmlib.gan.f_divergences import F_DIVERGENCES, FDivergence, f_divergence_1d
 from gmlib.gan.game import Game, PlayerTerms
 from gmlib.gan.gmmn import MixtureKernel, MomentMatching, mmd2_shift_gradient, moment_matching_loss
+from gmlib.gan.implicit import SheetRank, empirical_density_1d, implicit_cdf, sample_rank, sheet_rank
 from gmlib.gan.information import CorrelatedGaussians, information_bound
 from gmlib.gan.ipm import (
     IPM,
@@ -65,14 +70,17 @@ __all__ = [
     "R1",
     "R2",
     "SCORING_RULES",
+    "BetaLaw",
     "BoundTerms",
     "BoundedFunctions",
     "Consensus",
     "CorrelatedGaussians",
+    "Coverage",
     "Critic",
     "CriticOnLine",
     "Cycle",
     "DiracGAN",
+    "Distances",
     "FDivergence",
     "FeatureKernel",
     "FiniteFunctions",
@@ -97,10 +105,12 @@ __all__ = [
     "RelativisticLoss",
     "Rule",
     "ScoringRule",
+    "SheetRank",
     "TwoPlayerGame",
     "Witness",
     "alternating",
     "alternating_invariant",
+    "best_critic_value",
     "best_linear_critic",
     "bilinear_extragradient",
     "clip_weights",
@@ -109,6 +119,8 @@ __all__ = [
     "competitive",
     "consensus",
     "conserved",
+    "critic_value",
+    "empirical_density_1d",
     "expected_score",
     "extragradient",
     "f_bound_1d",
@@ -119,6 +131,8 @@ __all__ = [
     "game_jacobian",
     "gaussian_witness",
     "generator_moments",
+    "grid_coverage",
+    "implicit_cdf",
     "information_bound",
     "ipm_finite",
     "jsd_from_value",
@@ -143,8 +157,13 @@ __all__ = [
     "parameter_scores",
     "penalised_slope",
     "play",
+    "point_mass_distances",
     "rk4",
+    "sample_rank",
     "score_value",
+    "sheet_rank",
+    "shifted_distances",
+    "simplex_descent",
     "simultaneous",
     "slope_squared",
     "spectral_norm",
@@ -155,6 +174,7 @@ __all__ = [
     "toy_generator",
     "train_gan",
     "unrolled",
+    "value_subgradient",
     "wasserstein_critic_1d",
     "wasserstein_dual",
     "weighted_log_value",

@@ -137,7 +137,7 @@ def test_first_step_to_the_bit(optimizer: str) -> None:
 
 
 def test_alternating_training() -> None:
-    # A generator N(theta, 1) that learns slowly from theta = 1, data N(0, 1), and a linear critic: the best one has the logit
+    # A generator N(theta, 1) that learns slowly from theta = 1, data N(0, 1), and a linear critic. The best one has logit
     # theta^2/2 - theta x. More critic steps per generator step leave the critic nearer to it, averaged over 6 seeds.
     class Shift(nn.Module):
         def __init__(self) -> None:
