@@ -123,8 +123,9 @@ def simplex_descent(
               p \leftarrow \frac{p\, e^{-\eta g}}{\sum p\, e^{-\eta g}} \quad \text{("entropic")}
 
     :math:`\Pi` is the nearest point of the simplex. At :math:`\eta = 1` the entropic step is
-    :math:`p \leftarrow (p + p_{\mathrm{data}})/2`: the distance halves at each step. Near the solution the Euclidean one converges for
-    :math:`\eta < 4 \min p_{\mathrm{data}}`, the curvature at the solution being :math:`1/(2 p_{\mathrm{data}})`.
+    :math:`p \leftarrow (p + p_{\mathrm{data}})/2`: the distance halves at each step. Near the solution the
+    Euclidean one converges for :math:`\eta < 4 \min p_{\mathrm{data}}`, as the curvature there is
+    :math:`1/(2 p_{\mathrm{data}})`.
 
     Args:
         p_data: the data's law, (points,).
