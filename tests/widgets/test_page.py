@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from gmbook import widgets as page
+from gmbook.bundle import STATIC
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from gmlib.widgets import DensityExplorer
@@ -67,6 +68,31 @@ def test_offers_become_packets_of_the_same_bytes(packets: Path) -> None:
     _, text = text_of(packets / f"{offers['cross']['packet']}.js")
     assert base64.b64decode(text) == DensityExplorer.block("cross").data
     assert offers["cross"]["arrays"] == DensityExplorer.block("cross").arrays
+
+
+def test_shared_parts_of_the_books_modules_are_packets_of_their_own(packets: Path) -> None:
+    texts = {path.stem: path.read_text("utf8") for path in STATIC.glob("*.js")}
+    first = {name: page.module(text) for name, text in texts.items()}
+    assert len(set(first.values())) == len(texts)
+    written = {path.stem: text_of(path)[1] for path in packets.glob("*.js")}
+    assert page.needed(first.values(), packets) == set(written)  # every reference leads to a packet
+    for name, digest in first.items():
+        assert not re.search(r'from"\.|import"\.', written[digest]), "an import that no page could resolve"
+        parts = page.needed([digest], packets)
+        assert len(parts) > 1
+        # Together they are the module in one piece, but for the imports and exports between them.
+        whole = sum(len(written[part]) for part in parts)
+        assert 0.9 * len(texts[name]) < whole < 2 * len(texts[name])
+    shared = set.intersection(*(page.needed([digest], packets) for digest in first.values()))
+    assert sum(len(written[part]) for part in shared) > 10_000
+    assert sum(map(len, written.values())) < 0.6 * sum(map(len, texts.values()))
+
+
+def test_needed_packets_are_those_that_exist_each_once(packets: Path) -> None:
+    inner = page.packet("export const a = 1;")
+    outer = page.packet(f'import{{a}}from"gm:{inner}";export default{{a}};')
+    assert page.needed([outer], packets) == {inner, outer}
+    assert page.needed([inner, "0" * 20], packets) == {inner}
 
 
 def test_a_notebook_without_widgets_is_left_alone(packets: Path) -> None:

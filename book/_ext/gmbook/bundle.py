@@ -1,4 +1,8 @@
-"""Bundle the widgets' modules: ``python -m gmbook.bundle`` writes ``gmlib/widgets/static``, which is committed.
+"""Bundle the widgets' modules: ``python -m gmbook.bundle`` writes two folders, which are committed.
+
+``gmlib/widgets/static`` has one file a widget, with all that it needs: what JupyterLab and Colab load. ``modules`` beside
+this file has the same for the pages, with what several widgets need in files of its own (``chunk-HASH.js``), so that a page
+of ten widgets loads it once.
 
 Readers and users need no Node. What is needed here, esbuild and a few small libraries at the versions of
 ``gmlib/widgets/js/package-lock.json``, goes to ``_build/node``; without Node on the path, the one that
@@ -22,6 +26,7 @@ from gmlib._files import replacing, write_text
 
 SOURCE = ROOT / "gmlib" / "widgets" / "js"
 STATIC = ROOT / "gmlib" / "widgets" / "static"
+MODULES = Path(__file__).with_name("modules")
 NODE = BUILD / "node"
 BANNER = "// Part of gmlib (MIT). The licences of what is bundled here are in LICENSES.txt."
 
@@ -65,8 +70,12 @@ def install() -> None:
     write_text(stamp, digest)
 
 
-def bundle(folder: Path) -> list[Path]:
+def bundle(folder: Path, *, shared: bool = False) -> list[Path]:
     """Write one file a widget and the licences of what they contain into ``folder``.
+
+    Args:
+        folder: where to; files of other names in it stay.
+        shared: put what several widgets need into files of its own, which the others import.
 
     Raises:
         BundleError: a module cannot be bundled.
@@ -78,6 +87,7 @@ def bundle(folder: Path) -> list[Path]:
         *(path.relative_to(SOURCE).as_posix() for path in sorted((SOURCE / "widgets").glob("*.js"))),
         *("--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8", "--log-level=warning"),
         *("--loader:.css=text", f"--banner:js={BANNER}", f"--metafile={table}", f"--outdir={folder}"),
+        *(["--splitting"] if shared else []),
     ]
     environment = {**os.environ, "NODE_PATH": str(NODE / "node_modules")}
     result = subprocess.run(command, cwd=SOURCE, env=environment, capture_output=True, text=True, check=False)
@@ -96,14 +106,16 @@ def bundle(folder: Path) -> list[Path]:
 def main() -> int:
     """Bundle anew; 1 when that is not possible."""
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            fresh = bundle(Path(folder))
-            for old in set(STATIC.glob("*")) - {STATIC / path.name for path in fresh}:
-                old.unlink()
-            for path in fresh:
-                with replacing(STATIC / path.name) as beside:
-                    shutil.copyfile(path, beside)
-                print(f"  {path.name}: {path.stat().st_size / 1024:.0f} kB")
+        for target in (STATIC, MODULES):
+            with tempfile.TemporaryDirectory() as folder:
+                fresh = bundle(Path(folder), shared=target == MODULES)
+                target.mkdir(exist_ok=True)
+                for old in set(target.glob("*")) - {target / path.name for path in fresh}:
+                    old.unlink()
+                for path in fresh:
+                    with replacing(target / path.name) as beside:
+                        shutil.copyfile(path, beside)
+                    print(f"  {target.name}/{path.name}: {path.stat().st_size / 1024:.0f} kB")
     except BundleError as error:
         print(error)
         return 1

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from gmbook.house import HTML, built
-from gmbook.widgets import FOLDER, STATE
+from gmbook.widgets import FOLDER, STATE, needed
 
 WIDGETS_LIMIT, PAGE_LIMIT = 300_000, 600_000
 """Bytes that the widgets of a page, and a whole page, may weigh."""
@@ -66,7 +66,8 @@ def weigh(page: str) -> Weight:
     state = re.search(rf'<script type="{re.escape(STATE)}">(.*?)</script>', text, re.S)
     widgets = 0
     if state:
-        modules = {HTML / FOLDER / f"{name}.js" for name in re.findall(r'"_esm": "(\w+)"', state[1])}
+        names = needed(re.findall(r'"_esm": "(\w+)"', state[1]), HTML / FOLDER)
+        modules = {HTML / FOLDER / f"{name}.js" for name in names}
         widgets = sum(map(_zipped, modules)) + len(gzip.compress(state[1].encode(), 9))
         loader = _zipped(HTML / "_static" / "widgets.js")
         whole = (

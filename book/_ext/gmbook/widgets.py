@@ -4,6 +4,9 @@ myst-nb writes the widgets' states into the page as the run left them. Before it
 by hashes, and what Python would answer to ``weights(name)`` is written beside the modules. ``static/widgets.js`` reads
 states and hashes and mounts the views. A module or block is a *packet*, a small script that hands over a text: scripts,
 unlike modules and fetched files, load also from a page that is opened from disk.
+
+A run leaves each widget's module in one piece. Of the book's own widgets the page gets the module from ``modules`` in its
+place, whose shared parts are packets as well: it imports them as ``"gm:HASH"``, and the loader puts an address there.
 """
 
 from __future__ import annotations
@@ -12,12 +15,16 @@ import base64
 import hashlib
 import importlib
 import json
+import re
 import shutil
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
+from gmbook.bundle import MODULES, STATIC
 from gmbook.house import BUILD
 from gmlib._files import write_text
 
@@ -26,6 +33,7 @@ FOLDER = "_widgets"
 STATE = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 UNUSED = ("layout", "tabbable", "tooltip", "_anywidget_id")
+PART = re.compile(r"gm:([0-9a-f]{20})")
 
 
 def packet(text: str) -> str:
@@ -35,6 +43,44 @@ def packet(text: str) -> str:
     if not path.exists():
         write_text(path, f'gmBook.give("{digest}",{json.dumps(text, ensure_ascii=False)});\n')
     return digest
+
+
+@cache
+def _pieces() -> dict[str, Path]:
+    """The module for the page by the text of the one in one piece."""
+    return {
+        (STATIC / path.name).read_text("utf8"): path
+        for path in MODULES.glob("*.js")
+        if (STATIC / path.name).exists()
+    }
+
+
+def module(text: str) -> str:
+    """Write a widget's module as packets, shared parts apart, and return the hash of the one to begin with."""
+    path = _pieces().get(text)
+    return packet(text) if path is None else packet(_referring(path))
+
+
+def _referring(path: Path) -> str:
+    """The text of a module whose imports are references to packets, which are written."""
+
+    def refer(match: re.Match[str]) -> str:
+        return f'"gm:{packet(_referring(path.with_name(match[1])))}"'
+
+    return re.sub(r'"\./(chunk-\w+\.js)"', refer, path.read_text("utf8"))
+
+
+def needed(stems: Iterable[str], folder: Path) -> set[str]:
+    """The packets of these names in ``folder``, and those that they refer to."""
+    found: set[str] = set()
+    waiting = list(stems)
+    while waiting:
+        stem = waiting.pop()
+        path = folder / f"{stem}.js"
+        if stem not in found and path.exists():
+            found.add(stem)
+            waiting += PART.findall(path.read_text("utf8"))
+    return found
 
 
 def _offers(name: str) -> dict[str, dict[str, Any]]:
@@ -64,7 +110,7 @@ def slim(notebook: Any) -> None:
             for k, v in values.items()
             if k not in UNUSED and not k.startswith(("_model", "_view", "_dom"))
         }
-        model["state"]["_esm"] = packet(values["_esm"])
+        model["state"]["_esm"] = module(values["_esm"])
         if offers:
             model["weights"] = offers
         for name in ("model_name", "model_module", "model_module_version"):
@@ -84,10 +130,10 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     out = Path(app.outdir)
     texts = [path.read_text("utf8") for path in out.rglob("*.html")]
     asking = "".join(text for text in texts if STATE in text)
-    for path in sorted(PACKETS.glob("*.js")):
-        if path.stem in asking:
-            (out / FOLDER).mkdir(exist_ok=True)
-            shutil.copyfile(path, out / FOLDER / path.name)
+    asked = [path.stem for path in PACKETS.glob("*.js") if path.stem in asking]
+    for stem in sorted(needed(asked, PACKETS)):
+        (out / FOLDER).mkdir(exist_ok=True)
+        shutil.copyfile(PACKETS / f"{stem}.js", out / FOLDER / f"{stem}.js")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

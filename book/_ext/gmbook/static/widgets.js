@@ -5,6 +5,7 @@
   const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
   const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
   const FOLDER = new URL("../_widgets/", document.currentScript.src);
+  const PART = /"gm:([0-9a-f]{20})"/g;
   const NEEDS_PYTHON = "This part needs Python. Open the chapter in Colab or JupyterLab to use it.";
 
   // Packets: scripts that hand over a text under their hash, each loaded once.
@@ -99,23 +100,29 @@
     }
   }
 
-  // A module by its hash, from its text: each is evaluated once, however many models use it.
-  const modules = new Map();
-  function load(hash) {
-    if (!modules.has(hash)) {
-      const loaded = packet(hash).then(async (text) => {
-        const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-        try {
-          const { default: found } = await import(url);
-          return typeof found === "function" ? await found() : found;
-        } finally {
-          URL.revokeObjectURL(url);
-        }
-      });
-      modules.set(hash, loaded.catch((error) => Promise.reject((modules.delete(hash), error))));
-    }
-    return modules.get(hash);
+  // Called once for each hash; what fails may be tried again.
+  function once(act) {
+    const kept = new Map();
+    return (hash) => {
+      if (!kept.has(hash)) kept.set(hash, act(hash).catch((error) => Promise.reject((kept.delete(hash), error))));
+      return kept.get(hash);
+    };
   }
+
+  // The address of a module that is made from its text, after those of the parts that it imports as "gm:HASH".
+  const address = once(async (hash) => {
+    const text = await packet(hash);
+    const parts = [...new Set(Array.from(text.matchAll(PART), ([, part]) => part))];
+    const found = await Promise.all(parts.map(address));
+    const whole = text.replace(PART, (_, part) => `"${found[parts.indexOf(part)]}"`);
+    return URL.createObjectURL(new Blob([whole], { type: "text/javascript" }));
+  });
+
+  // A module by its hash: each is evaluated once, however many models use it.
+  const load = once(async (hash) => {
+    const { default: found } = await import(await address(hash));
+    return typeof found === "function" ? await found() : found;
+  });
 
   function notice(place, text) {
     const box = document.createElement("div");

@@ -1,0 +1,2 @@
+// Part of gmlib (MIT). The licences of what is bundled here are in LICENSES.txt.
+var c={"-":"⁻",0:"⁰",1:"¹",2:"²",3:"³",4:"⁴",5:"⁵",6:"⁶",7:"⁷",8:"⁸",9:"⁹"};function m(n,t=4,i=.001){if(n===0)return"0";if(!Number.isFinite(n))return n>0?"∞":"−∞";let[r,e]=n.toExponential(t-1).split("e");return(Math.abs(n)>=i&&Number(e)<t?n.toPrecision(t):`${r}·10${[...String(Number(e))].map(o=>c[o]).join("")}`).replace("-","−")}export{m as a};

@@ -1,0 +1,2 @@
+// Part of gmlib (MIT). The licences of what is bundled here are in LICENSES.txt.
+var c={pathwise:{estimate:(e,t)=>2*(e+t),mean:e=>2*e,variance:()=>4},score:{estimate:(e,t)=>(e+t)**2*t,mean:e=>2*e,variance:e=>e**4+14*e**2+15},detached:{estimate:()=>0,mean:()=>0,variance:()=>0}};function i(e,t,n){return Float64Array.from(n,a=>c[e].estimate(t,a))}function m(e){let t=e.reduce((a,r)=>a+r,0)/e.length,n=e.reduce((a,r)=>a+(r-t)**2,0);return{mean:t,variance:e.length>1?n/(e.length-1):NaN}}export{c as a,i as b,m as c};
