@@ -14,6 +14,20 @@ from torch.distributions import Normal
 
 from gmlib.exercises import find
 from gmlib.exercises.gan._cases import SLOPES
+from gmlib.gan import (
+    DiracGAN,
+    alternating,
+    alternating_invariant,
+    competitive,
+    extragradient,
+    log_score_value,
+    mmd_witness,
+    modulus,
+    penalised_slope,
+    play,
+    rk4,
+    simultaneous,
+)
 from gmlib.metrics import GaussianKernel
 
 F64 = torch.float64
@@ -336,3 +350,29 @@ def test_moduli_of_real_steps_of_the_game() -> None:
     assert found.tolist() == pytest.approx([1.1180, 0.9014, 0.8944, 0.99990], abs=5e-5)
     closed = [math.sqrt(1 - eta**2 + eta**4), math.sqrt(1 - eta**6 / 72 + eta**8 / 576)]
     assert found[[1, 3]].tolist() == pytest.approx(closed)
+
+
+def test_the_exercises_and_the_library_agree_on_conventions() -> None:
+    state = numbers(0.8, -1.1)
+    path = play(DiracGAN("logistic"), state, simultaneous(0.4), 5)
+    torch.testing.assert_close(answer("dirac")(SLOPES["logistic"], state[0], state[1], 0.4, 5), path)
+    for gamma in (0.3, 1.0, 2.5):
+        values = DiracGAN("logistic", gamma=gamma, penalty="r1").eigenvalues()
+        due = [-values.real.max().item(), values.imag.abs().max().item()]
+        assert answer("damping")(numbers(gamma), 0.5)[0].tolist() == pytest.approx(due, abs=1e-7)
+    rules = [simultaneous(0.7), extragradient(0.7), competitive(0.7), rk4(0.7)]
+    due = [modulus(DiracGAN("linear"), rule) for rule in rules]
+    assert answer("moduli")(numbers(0.7))[0].tolist() == pytest.approx(due)
+    slope = answer("penalty")(numbers(0.0), numbers(2.0), 20.0)[0, 0].item()
+    assert abs(slope) == pytest.approx(abs(penalised_slope(2.0, 20.0)))
+    real, fake = numbers(0.3, -1.0, 2.0), numbers(0.5, 0.1)
+    game = log_score_value(real, fake).item()
+    assert answer("jensen")(real, fake).item() == pytest.approx(math.log(4) + game)
+    step = alternating(0.5)
+    first, later = state, step(DiracGAN("linear"), state)
+    kept = [answer("invariant")(s[:1], s[1:], 0.5, 0.5).item() for s in (first, later)]
+    assert kept[0] == pytest.approx(kept[1])
+    assert kept[0] == pytest.approx(alternating_invariant(DiracGAN("linear"), step, first).item())
+    at, x, y = numbers(-1.0, 0.4), numbers(0.0, 0.3, 1.0), numbers(1.5, 2.0)
+    bumps = mmd_witness(GaussianKernel(0.9), x[:, None], y[:, None])
+    torch.testing.assert_close(answer("witness")(at, x, y, 0.9), bumps(at[:, None]))

@@ -160,7 +160,7 @@ INVARIANT = Exercise(
     difficulty=3,
     minutes=35,
     statement=r"""
-DiracGAN with $\psi(u) = u$, players with their own steps, and the critic first:
+DiracGAN with $\psi(u) = u$, players with their own steps ($\eta$ times their rates), and the critic first:
 
 $$
 \varphi \leftarrow \varphi + \eta_\varphi\,\theta, \qquad \theta \leftarrow \theta - \eta_\theta\,\varphi \quad
