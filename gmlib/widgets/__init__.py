@@ -13,6 +13,7 @@ What a widget shows are gmlib's numbers: tests hold its JavaScript against this 
 """
 
 from gmlib.widgets.bandwidth import Bandwidth
+from gmlib.widgets.browser_gan import BrowserGan
 from gmlib.widgets.density_explorer import DensityExplorer
 from gmlib.widgets.dirac_laboratory import DiracLaboratory
 from gmlib.widgets.gradient_estimators import GradientEstimators
@@ -26,6 +27,7 @@ from gmlib.widgets.two_modes import TwoModes
 
 __all__ = [
     "Bandwidth",
+    "BrowserGan",
     "DensityExplorer",
     "DiracLaboratory",
     "GradientEstimators",

@@ -1,0 +1,520 @@
+// A generator and a critic that are trained here, in the page: what the critic says, where it sends the generated points,
+// and how many modes of the law they find.
+import { button, check, choice, number, readout, select, slider } from "../controls.js";
+import { arrows, curve, particles } from "../draw.js";
+import { Pass } from "../gan_engine.js";
+import { advice, Run, scatter, SEEN, UNDECIDED } from "../gan_engine.js";
+import { random } from "../random.js";
+import { Stage, stroke } from "../stage.js";
+import { widget } from "../widget.js";
+
+const BUDGET = 9; // milliseconds of a frame for training
+const SIDE = 40; // of the critic's map
+const MAP_EVERY = 3; // frames between two maps while it trains
+const LOOK_EVERY = 10; // steps between two counts, at first
+const LOOKS = 320; // then every other is dropped, and they become half as frequent
+const POINTS = 160; // generated points that have an arrow
+const GAP = 0.12; // between two drawn centres
+const REACH = 0.16; // of the eraser
+const FASTEST = 64; // steps a frame
+
+const LOSSES = [
+  ["non_saturating", "non-saturating"], ["minimax", "minimax"], ["least_squares", "least squares"], ["hinge", "hinge"],
+  ["wasserstein", "Wasserstein"], ["relativistic", "relativistic, paired"],
+];
+const REGULARISERS = [
+  ["none", "none"], ["r1", "R1: slope at the data"], ["r2", "R2: slope at the generated points"],
+  ["gradient_penalty", "gradient penalty: slope 1 in between"], ["clip", "clipped weights"],
+];
+const SETTINGS = ["loss", "regulariser", "gamma", "limit", "critic_steps", "lr_critic", "lr_generator", "optimizer", "beta1", "simultaneous"];
+
+const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
+const three = (v) => (v >= 9.995 ? number(v, 1) : v >= 0.995 ? number(v, 2) : Number(v.toPrecision(2)).toString());
+const told = (v) => (v == null ? "–" : Number.isFinite(v) && Math.abs(v) < 1e5 ? number(v, 3) : "out of range");
+
+export default widget("browser-gan", "A GAN trained in your browser", (view) => new Trained(view));
+
+class Trained {
+  constructor(view) {
+    Object.assign(this, { view, run: null, frame: 0, took: 0 });
+    this.sizes = view.get("sizes");
+    this.layout();
+    for (const trait of ["law", "seed"]) {
+      view.on(`change:${trait}`, () => {
+        this.run = null;
+        view.set({ steps: 0 });
+      });
+    }
+    for (const trait of SETTINGS) view.on(`change:${trait}`, () => this.changed());
+    view.on("change:drawn", () => this.changed());
+    view.on("change:steps", () => {
+      if (this.run && view.get("steps") < this.run.steps) this.run = null;
+    });
+    view.bind("law", (law) => {
+      const drawing = law === "drawn";
+      this.drawing.hidden = this.brush.button.hidden = !drawing;
+      this.stage.canvas.style.touchAction = drawing ? "none" : "";
+      this.stage.canvas.style.cursor = drawing ? "crosshair" : "";
+    });
+    view.bind("regulariser", (name) => {
+      this.fields.gamma.hidden = name === "none" || name === "clip";
+      this.fields.limit.hidden = name !== "clip";
+    });
+    view.bind("optimizer", (name) => (this.fields.beta1.hidden = name !== "adam"));
+    const calm = () => view.notice(view.get("playing") && view.still.matches ? "Your system asks for reduced motion: take the steps by their buttons." : "");
+    view.bind("playing", (playing) => {
+      this.play.textContent = playing ? "Pause" : "Play";
+      view.animate(playing ? () => this.tick() : null);
+      if (playing || view.shown) calm();
+    });
+    view.still.addEventListener("change", calm, { signal: view.signal });
+    view.draw(() => this.paint());
+  }
+
+  layout() {
+    const { view, sizes } = this;
+    const top = view.make("div", "gm-w-pair", view.body);
+    const options = Object.entries(view.get("laws")).map(([name, { label }]) => [name, label]);
+    select(view, top, { trait: "law", label: "data", options: [...options, ["drawn", "draw your own"]] });
+    const presets = view.make("div", "gm-w-row", top);
+    for (const [name, preset] of Object.entries(view.get("presets"))) {
+      button(view, presets, { label: preset.label, press: () => this.preset(name) });
+    }
+    const row = view.make("div", "gm-w-row", view.body);
+    this.play = button(view, row, { label: "Play", press: () => this.toggle() });
+    button(view, row, { label: "One step", press: () => this.go(1) });
+    button(view, row, { label: "100 steps", press: () => this.go(100) });
+    button(view, row, { label: "Start again", press: () => view.set({ steps: 0, playing: false }) });
+    button(view, row, { label: "New seed", press: () => view.set({ seed: (view.get("seed") + 1) % 2 ** 31, playing: false }) });
+
+    const pictures = view.make("div", "gm-w-pair", view.body);
+    const left = view.make("div", "", pictures);
+    this.caption = view.make("p", "gm-w-hint", left);
+    const { edge } = sizes;
+    this.stage = new Stage(view, {
+      label: "The plane: shaded by what the critic says, with the data, the generated points, and arrows that show where the critic sends them.",
+      height: (width) => width,
+      margin: { left: 2, right: 2, top: 2, bottom: 2 },
+    });
+    left.append(this.stage.element);
+    this.stage.x.domain([-edge, edge]);
+    this.stage.y.domain([-edge, edge]);
+    this.brush = this.stage.handle({
+      name: () => `brush at ${view.get("brush").map((v) => number(v, 1)).join(", ")}: space puts a centre, delete takes one away`,
+      kind: "gm-w-orange gm-w-ring",
+      get: () => view.get("brush"),
+      move: (place) => this.moveBrush(place),
+      step: 0.1,
+    });
+    this.paintable();
+
+    const right = view.make("div", "gm-w-panel", pictures);
+    this.covered = new Stage(view, {
+      label: "Share of the modes that have generated points, and share of the generated points that are near a mode, against the steps made.",
+      height: () => 172,
+      margin: { left: 38, right: 12, top: 26, bottom: 26 },
+    });
+    this.losses = new Stage(view, {
+      label: "Losses of critic and generator against the steps made.",
+      height: () => 160,
+      margin: { left: 38, right: 12, top: 26, bottom: 26 },
+    });
+    right.append(this.covered.element, this.losses.element);
+    this.numbers = readout(view, right, [
+      ["steps made"], ["modes with generated points within 0.1"], ["generated points within 0.1 of a mode"],
+      ["critic's loss"], ["its penalty"], ["generator's loss"],
+    ]);
+
+    this.drawing = view.make("div", "gm-w-row", view.body);
+    check(view, this.drawing, { trait: "erase", label: "erase" });
+    button(view, this.drawing, { label: "Clear the drawing", press: () => view.set({ drawn: [] }) });
+    view.make("p", "gm-w-hint", this.drawing).textContent =
+      "Draw on the picture. By keys: move the brush with the arrows; space puts a centre, delete takes one away.";
+
+    const panel = view.make("div", "gm-w-pair", view.body);
+    const rate = { low: 1e-4, high: 1, scale: "log", parts: 160, format: three };
+    this.fields = {
+      loss: select(view, panel, { trait: "loss", label: "losses", options: LOSSES }),
+      regulariser: select(view, panel, { trait: "regulariser", label: "what holds the critic back", options: REGULARISERS }),
+      gamma: slider(view, panel, { trait: "gamma", label: "strength γ of the penalty", low: 0.001, high: 100, scale: "log", parts: 200, format: three }),
+      limit: slider(view, panel, { trait: "limit", label: "bound of the critic's weights", low: 0.01, high: 1, scale: "log", parts: 100, format: three }),
+      steps: slider(view, panel, { trait: "critic_steps", label: "critic steps k, each generator step", low: 1, high: 10, step: 1, format: String }),
+      critic: slider(view, panel, { trait: "lr_critic", label: "learning rate of the critic", ...rate }),
+      generator: slider(view, panel, { trait: "lr_generator", label: "learning rate of the generator", ...rate }),
+      optimiser: choice(view, panel, { trait: "optimizer", label: "steps by", options: [["adam", "Adam"], ["sgd", "plain gradients"]] }),
+      beta1: slider(view, panel, { trait: "beta1", label: "Adam's β₁ (momentum)", low: 0, high: 0.95, step: 0.05, format: (v) => number(v) }),
+      pace: choice(view, panel, { trait: "pace", label: "pace", options: [["slow", "a step a frame"], ["fast", "as fast as it goes"]] }),
+    };
+    const checks = view.make("div", "gm-w-row", panel);
+    check(view, checks, { trait: "simultaneous", label: "both players at once" });
+    check(view, checks, { trait: "arrows", label: "arrows" });
+  }
+
+  // --- the run -------------------------------------------------------------------------------------------------------
+
+  get centres() {
+    const { view } = this;
+    const law = view.get("law");
+    return law === "drawn" ? view.get("drawn") : view.get("laws")[law].centres;
+  }
+
+  get settings() {
+    const get = (trait) => this.view.get(trait);
+    return {
+      loss: get("loss"), regulariser: get("regulariser"), gamma: get("gamma"), clip: get("limit"), optimiser: get("optimizer"),
+      criticSteps: get("critic_steps"), criticRate: get("lr_critic"), generatorRate: get("lr_generator"), beta1: get("beta1"),
+      simultaneous: get("simultaneous"),
+    };
+  }
+
+  start() {
+    const { view, sizes } = this;
+    const { std, radius } = sizes;
+    const centres = this.centres;
+    this.run = new Run({ ...sizes, activation: "relu" }, { centres, std, radius }, random(view.get("seed")));
+    this.looks = [];
+    this.every = LOOK_EVERY;
+    this.marks = [];
+    this.ended = false;
+    this.map = null;
+    this.look();
+    this.reals();
+  }
+
+  // Data to be seen: of another stream, so that looking changes nothing.
+  reals() {
+    const { centres, std } = this.run.law;
+    this.shownReal = centres.length ? scatter(new Float64Array(2 * Math.max(256, 8 * centres.length)), centres, std, random(12345)) : new Float64Array(0);
+    this.judgedReal ??= new Pass(this.run.game.critic, 128);
+  }
+
+  // A setting was moved: the run goes on with it, and the curves are marked.
+  changed() {
+    const { view, run } = this;
+    if (!run) return;
+    if (view.get("law") === "drawn" && run.law.centres !== view.get("drawn")) {
+      run.law.centres = view.get("drawn");
+      this.reals();
+      this.looks = this.looks.slice(0, -1);
+      this.look();
+    }
+    if (run.steps && this.marks.at(-1) !== run.steps) this.marks.push(run.steps);
+    this.map = null;
+  }
+
+  look() {
+    const { run, looks } = this;
+    const { modes, share } = run.coverage();
+    const { critic, generator } = run.terms ?? {};
+    looks.push({ step: run.steps, modes, share, total: run.law.centres.length, critic: critic ? critic.loss + critic.penalty : null, generator: generator?.loss });
+    if (looks.length < LOOKS) return;
+    this.every *= 2;
+    this.looks = looks.filter(({ step }) => step % this.every === 0);
+  }
+
+  // Train until `target`, or until the time is up; false when it cannot.
+  train(target, until) {
+    const { view, run } = this;
+    if (!run.law.centres.length) return this.end("There is nothing to learn yet: draw something first.");
+    const settings = this.settings;
+    while (run.steps < target) {
+      run.step(settings);
+      const { critic, generator } = run.terms;
+      if (!Number.isFinite(critic.loss + critic.penalty + generator.loss) || (run.steps % 50 === 0 && run.lost)) {
+        return this.end("The weights have left all bounds. Take smaller steps or a penalty, and start again.");
+      }
+      if (run.steps % this.every === 0) this.look();
+      if (performance.now() > until) break;
+    }
+    return true;
+  }
+
+  end(why) {
+    const { view, run } = this;
+    this.ended = true;
+    view.set({ playing: false, steps: run.steps });
+    view.notice(why);
+    this.why = why;
+    return false;
+  }
+
+  tick() {
+    const { view } = this;
+    if (!this.run) this.start();
+    const from = this.run.steps;
+    const begun = performance.now();
+    const target = Math.max(view.get("steps"), from + (view.get("pace") === "slow" ? 1 : FASTEST));
+    if (!this.train(Math.min(target, 1e6), begun + BUDGET)) return;
+    this.took = (performance.now() - begun) / Math.max(1, this.run.steps - from);
+    if (this.run.steps > view.get("steps")) view.set({ steps: this.run.steps });
+  }
+
+  toggle() {
+    const { view } = this;
+    view.set({ playing: !view.get("playing") });
+  }
+
+  go(count) {
+    const { view } = this;
+    view.set({ playing: false, steps: Math.min(1e6, Math.max(view.get("steps"), this.run?.steps ?? 0) + count) });
+  }
+
+  preset(name) {
+    const { label, ...settings } = this.view.get("presets")[name];
+    this.view.set({ ...settings, steps: 0, playing: !this.view.still.matches });
+  }
+
+  // --- drawing -------------------------------------------------------------------------------------------------------
+
+  moveBrush([x, y]) {
+    const { edge } = this.sizes;
+    const round = (v) => Math.round(100 * clamp(v, -edge, edge)) / 100;
+    this.view.set({ brush: [round(x), round(y)] });
+  }
+
+  // Puts a centre where the brush is, unless one is near; or takes those away that are.
+  dab(erase) {
+    const { view } = this;
+    const [x, y] = view.get("brush");
+    const drawn = view.get("drawn");
+    const away = ([a, b]) => Math.hypot(a - x, b - y);
+    if (erase) {
+      const left = drawn.filter((place) => away(place) > REACH);
+      if (left.length < drawn.length) view.set({ drawn: left });
+    } else if (drawn.length < 200 && drawn.every((place) => away(place) >= GAP)) {
+      view.set({ drawn: [...drawn, [x, y]] });
+      if (this.ended && !drawn.length) this.revive();
+    }
+  }
+
+  revive() {
+    this.ended = false;
+    this.view.notice("");
+  }
+
+  paintable() {
+    const { view, stage, brush } = this;
+    const { canvas } = stage;
+    const { button: handle } = brush;
+    let [down, carried] = [false, false];
+    const stroke = (event) => {
+      this.moveBrush(stage.where(event.clientX, event.clientY));
+      this.dab(view.get("erase"));
+    };
+    view.listen(canvas, "pointerdown", (event) => {
+      if (view.get("law") !== "drawn" || event.button) return;
+      canvas.setPointerCapture(event.pointerId);
+      down = true;
+      stroke(event);
+      event.preventDefault();
+    });
+    view.listen(canvas, "pointermove", (event) => {
+      if (down) for (const e of event.getCoalescedEvents?.() ?? [event]) stroke(e);
+    });
+    for (const end of ["pointerup", "pointercancel"]) view.listen(canvas, end, () => (down = false));
+    // Carried by its handle, the brush draws as well; a click and the space bar put one centre.
+    view.listen(handle, "pointerdown", () => (carried = true));
+    view.listen(handle, "pointermove", () => carried && this.dab(view.get("erase")));
+    for (const end of ["pointerup", "pointercancel"]) view.listen(handle, end, () => (carried = false));
+    view.listen(handle, "click", () => this.dab(view.get("erase")));
+    view.listen(handle, "keydown", (event) => {
+      if (event.key !== "Delete" && event.key !== "Backspace") return;
+      event.preventDefault();
+      this.dab(true);
+    });
+  }
+
+  // --- the pictures --------------------------------------------------------------------------------------------------
+
+  paint() {
+    const { view } = this;
+    if (!this.run) {
+      this.start();
+      view.notice(view.get("playing") && view.still.matches ? view.shown?.textContent ?? "" : "");
+    }
+    const target = view.get("steps");
+    if (this.run.steps < target && !this.ended) {
+      if (this.train(target, performance.now() + BUDGET) && this.run.steps < target) {
+        view.redraw();
+        // A reader who asked for less motion sees the end only.
+        if (view.still.matches && view.root.dataset.ready) return true;
+      }
+    }
+    this.frame++;
+    const moving = view.steps && !view.still.matches;
+    this.plane(!moving || this.frame % MAP_EVERY === 0);
+    this.curves();
+    this.words();
+    return true;
+  }
+
+  plane(due) {
+    const { view, stage, run } = this;
+    const { colours } = view;
+    const points = run.points();
+    const onReal = this.onReal();
+    if (!this.map || due || this.map.dark !== view.dark) this.map = this.judge(onReal);
+    const c = stage.begin();
+    stage.inside(() => {
+      c.imageSmoothingEnabled = true;
+      c.imageSmoothingQuality = "high";
+      c.drawImage(this.map.canvas, 2, 2, stage.width - 4, stage.height - 4);
+    });
+    particles(stage, this.shownReal, { colour: colours.ink, radius: 1.2, alpha: 0.55 });
+    if (view.get("arrows")) {
+      const { loss } = this.settings;
+      run.judged.forward(points);
+      const reals = Float64Array.from({ length: SEEN }, (_, i) => onReal[i % onReal.length] ?? 0);
+      const pull = advice(loss, run.judged, reals);
+      const feet = points.subarray(0, 2 * POINTS);
+      arrows(stage, feet, pull.subarray(0, 2 * POINTS), { longest: 26, colour: colours.ink, scale: 0.7, alpha: 0.75 });
+    }
+    particles(stage, points, { colour: colours.red, radius: 1.5, alpha: 0.9 });
+    if (view.get("law") === "drawn") {
+      c.strokeStyle = colours.faint;
+      c.lineWidth = 1;
+      c.beginPath();
+      const r = stage.x(this.sizes.radius) - stage.x(0);
+      for (const [x, y] of run.law.centres) {
+        c.moveTo(stage.x(x) + r, stage.y(y));
+        c.arc(stage.x(x), stage.y(y), r, 0, 7);
+      }
+      c.stroke();
+    }
+    c.strokeStyle = colours.grid;
+    c.strokeRect(0.5, 0.5, stage.width - 1, stage.height - 1);
+    stage.place();
+  }
+
+  // The critic's outputs on the data that are shown.
+  onReal() {
+    const { run } = this;
+    if (this.judgedReal.network !== run.game.critic) this.judgedReal = new Pass(run.game.critic, 128);
+    this.judgedReal.h[0].fill(0);
+    this.judgedReal.h[0].set(this.shownReal.subarray(0, 256));
+    return this.judgedReal.forward();
+  }
+
+  // What the critic says on a grid, as colour: blue for data, red for generated. Where only differences of its values count,
+  // the middle is halfway between its means on both.
+  judge(onReal) {
+    const { view, run } = this;
+    const { edge } = this.sizes;
+    const { critic } = run.game;
+    if (this.field?.network !== critic) {
+      this.field = new Pass(critic, SIDE * SIDE);
+      const h = (2 * edge) / SIDE;
+      for (let i = 0; i < SIDE * SIDE; i++) this.field.h[0].set([(i % SIDE + 0.5) * h - edge, edge - (Math.floor(i / SIDE) + 0.5) * h], 2 * i);
+    }
+    const values = this.field.forward();
+    const mean = (array) => array.reduce((sum, v) => sum + v, 0) / array.length;
+    let middle = UNDECIDED[view.get("loss")];
+    let scale = 1;
+    if (middle === null) {
+      const onFake = run.judged.forward(run.points());
+      middle = (mean(onReal) + mean(onFake)) / 2;
+      const spread = Math.sqrt(mean(Float64Array.from(values, (v) => (v - middle) ** 2)));
+      scale = 1 / Math.max(spread, 1e-9);
+    }
+    const lut = palette(view.colours);
+    const canvas = (this.canvas ??= document.createElement("canvas"));
+    canvas.width = canvas.height = SIDE;
+    const image = new ImageData(SIDE, SIDE);
+    const words = new Uint32Array(image.data.buffer);
+    for (let i = 0; i < values.length; i++) words[i] = lut[Math.round(127.5 * (1 + Math.tanh((scale * (values[i] - middle)) / 2)))] ?? lut[127];
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    return { canvas, dark: view.dark };
+  }
+
+  curves() {
+    const { view, covered, losses, looks, run } = this;
+    const { colours } = view;
+    const last = Math.max(run.steps, 100);
+    const xs = looks.map(({ step }) => step);
+    for (const stage of [covered, losses]) stage.x.domain([0, last]);
+    covered.y.domain([0, 1.04]);
+    covered.begin();
+    const percent = covered.y.tickFormat;
+    covered.y.tickFormat = () => (v) => `${Math.round(100 * v)} %`;
+    covered.axes({ ticks: [3, 4], grid: false });
+    covered.y.tickFormat = percent;
+    this.marked(covered);
+    curve(covered, xs, looks.map(({ share }) => share), { colour: colours.orange, width: 2 });
+    curve(covered, xs, looks.map(({ modes, total }) => (total ? modes / total : 0)), { colour: colours.green, width: 2.4 });
+    legend(view, covered, [["modes found", "green"], ["points near one", "orange"]]);
+
+    const seen = looks.filter(({ critic, generator }) => Number.isFinite(critic) && Number.isFinite(generator) && critic !== null);
+    const values = seen.flatMap(({ critic, generator }) => [critic, generator]);
+    const [low, high] = [Math.min(0, ...values), Math.max(0.1, ...values)];
+    losses.y.domain([low - 0.03 * (high - low), high + 0.05 * (high - low)]);
+    losses.begin();
+    losses.axes({ ticks: [3, 4] });
+    this.marked(losses);
+    if (seen.length > 1) {
+      const at = seen.map(({ step }) => step);
+      curve(losses, at, seen.map(({ generator }) => generator), { colour: colours.red, width: 1.4 });
+      curve(losses, at, seen.map(({ critic }) => critic), { colour: colours.blue, width: 1.4 });
+    }
+    legend(view, losses, [["critic's loss, with penalty", "blue"], ["generator's", "red"]]);
+  }
+
+  // Where the reader moved a setting.
+  marked(stage) {
+    const { context: c } = stage;
+    c.strokeStyle = this.view.colours.faint;
+    c.lineWidth = 1;
+    c.setLineDash([2, 3]);
+    for (const step of this.marks) stroke(c, [stage.x(step), stage.margin.top], [stage.x(step), stage.height - stage.margin.bottom]);
+    c.setLineDash([]);
+  }
+
+  words() {
+    const { view, run } = this;
+    const { modes, share } = run.coverage();
+    const total = run.law.centres.length;
+    const { critic, generator } = run.terms ?? {};
+    this.numbers(`${run.steps}`, `${modes} of ${total}`, `${number(100 * share, 1)} %`, told(critic?.loss), told(critic?.penalty), told(generator?.loss));
+    if (this.legended !== view.get("loss")) {
+      this.legended = view.get("loss");
+      const relative = UNDECIDED[this.legended] === null;
+      this.caption.replaceChildren();
+      for (const [colour, text] of [["blue", `critic: ${relative ? "more like data" : "data"}`], ["orange", `critic: ${relative ? "less" : "generated"}`], ["ink", "data, arrows"], ["red", "generated"]]) {
+        const entry = view.make("span", "", this.caption);
+        entry.style.cssText = "margin-right: 1em; white-space: nowrap";
+        view.make("span", "gm-w-key", entry).style.background = `var(--gm-w-${colour})`;
+        entry.append(text);
+      }
+    }
+    const penalty = critic?.penalty ? `, penalty ${told(critic.penalty)}` : "";
+    const losses = critic ? ` Critic's loss ${told(critic.loss)}${penalty}; generator's loss ${told(generator.loss)}.` : "";
+    view.say(
+      `Step ${run.steps}. Generated points are near ${modes} of ${total} modes; ${number(100 * share, 1)} % of them are within 0.1 of a mode.${losses}`,
+    );
+  }
+}
+
+// Names beside a piece of their line.
+function legend(view, { context: c }, entries) {
+  c.textAlign = "left";
+  c.textBaseline = "middle";
+  c.lineWidth = 3;
+  let at = 4;
+  for (const [text, colour] of entries) {
+    c.strokeStyle = view.colours[colour];
+    stroke(c, [at, 11], [at + 14, 11]);
+    c.fillStyle = view.colours.ink;
+    c.fillText(text, at + 19, 11);
+    at += c.measureText(text).width + 32;
+  }
+}
+
+// From orange over the paper to blue, 256 colours as words of an ImageData.
+function palette({ paper, blue, orange }) {
+  const channels = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+  const [middle, high, low] = [paper, blue, orange].map(channels);
+  return Uint32Array.from({ length: 256 }, (_, i) => {
+    const t = (i - 127.5) / 127.5;
+    const [r, g, b] = middle.map((v, k) => Math.round(v + 0.62 * Math.abs(t) * ((t > 0 ? high : low)[k] - v)));
+    return (255 << 24) | (b << 16) | (g << 8) | r;
+  });
+}
