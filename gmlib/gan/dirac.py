@@ -10,7 +10,8 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from gmlib._checks import check_choice, check_number
-from gmlib.gan.two_player import TwoPlayerGame, gradient
+from gmlib.gan._gradient import gradient
+from gmlib.gan.two_player import TwoPlayerGame
 
 PENALTIES = ("none", "r1", "r2", "wgan_gp", "quartic")
 """What may be added to the critic's loss."""

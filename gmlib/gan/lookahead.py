@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gmlib._checks import check_count, check_number
 from gmlib.gan.two_player import TwoPlayerGame
-from gmlib.gan.updates import Rule, positive
+from gmlib.gan.updates import Rule
 
 
 def extragradient(eta: float) -> Rule:
@@ -31,7 +31,7 @@ def extragradient(eta: float) -> Rule:
         >>> extragradient(0.5)(DiracGAN("linear"), torch.tensor([1.0, 1.0])).tolist()
         [1.25, 0.25]
     """
-    positive("eta", eta)
+    check_number("eta", eta, low=0.0, low_open=True)
 
     def step(game: TwoPlayerGame, state: Tensor) -> Tensor:
         return state + eta * game.field(state + eta * game.field(state))
@@ -64,7 +64,7 @@ def consensus(eta: float, gamma: float) -> Rule:
         >>> consensus(0.5, 1.0)(DiracGAN("linear"), torch.tensor([1.0, 1.0])).tolist()
         [1.0, 0.0]
     """
-    positive("eta", eta)
+    check_number("eta", eta, low=0.0, low_open=True)
     check_number("gamma", gamma, low=0.0)
 
     def step(game: TwoPlayerGame, state: Tensor) -> Tensor:
@@ -99,8 +99,8 @@ def unrolled(eta: float, *, inner: float, steps: int = 1) -> Rule:
         >>> unrolled(0.5, inner=0.5)(DiracGAN("linear"), torch.tensor([1.0, 1.0])).tolist()
         [1.5, 0.0]
     """
-    positive("eta", eta)
-    positive("inner", inner)
+    check_number("eta", eta, low=0.0, low_open=True)
+    check_number("inner", inner, low=0.0, low_open=True)
     check_count("steps", steps)
 
     def step(game: TwoPlayerGame, state: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ def competitive(eta: float) -> Rule:
         >>> competitive(1.0)(DiracGAN("linear"), torch.tensor([1.0, 1.0])).tolist()
         [1.0, 0.0]
     """
-    positive("eta", eta)
+    check_number("eta", eta, low=0.0, low_open=True)
 
     def step(game: TwoPlayerGame, state: Tensor) -> Tensor:
         mixed = game.jacobian(state).clone()
@@ -178,7 +178,7 @@ def rk4(eta: float) -> Rule:
         >>> rk4(1.0)(DiracGAN("linear"), torch.tensor([0.0, 24.0])).tolist()  # near 24 sin 1, 24 cos 1
         [20.0, 13.0]
     """
-    positive("eta", eta)
+    check_number("eta", eta, low=0.0, low_open=True)
 
     def step(game: TwoPlayerGame, state: Tensor) -> Tensor:
         v1 = game.field(state)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_number, check_tensor
+from gmlib.gan._gradient import gradient
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """``loss(phi, theta)``: (\\*batch, d_phi), (\\*batch, d_theta) -> (\\*batch,)."""
@@ -109,12 +110,3 @@ class TwoPlayerGame:
             at = state.detach().requires_grad_()
             v = self.field(at, create_graph=True)
             return gradient(0.5 * v.square().sum(-1), at)
-
-
-def gradient(value: Tensor, at: Tensor, *, create_graph: bool = False, keep: bool = False) -> Tensor:
-    """The gradient of each row's value by that row; zero where the value does not depend on it."""
-    if not value.requires_grad:
-        return torch.zeros_like(at)
-    return torch.autograd.grad(
-        value.sum(), at, create_graph=create_graph, retain_graph=create_graph or keep, materialize_grads=True
-    )[0]

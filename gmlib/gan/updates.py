@@ -71,7 +71,7 @@ def simultaneous(eta: float) -> Rule:
         >>> simultaneous(1.0)(DiracGAN("linear"), torch.tensor([1.0, 1.0])).tolist()
         [2.0, 0.0]
     """
-    positive("eta", eta)
+    check_number("eta", eta, low=0.0, low_open=True)
     return Rule("simultaneous", eta, lambda game, state: state + eta * game.field(state))
 
 
@@ -101,7 +101,7 @@ def alternating(eta: float, *, first: str = "phi", critic_steps: int = 1) -> Rul
         >>> alternating(1.0, first="theta")(DiracGAN("linear"), torch.tensor([1.0, 1.0])).tolist()
         [1.0, 0.0]
     """
-    positive("eta", eta)
+    check_number("eta", eta, low=0.0, low_open=True)
     check_choice("first", first, ("phi", "theta"))
     check_count("critic_steps", critic_steps)
 
@@ -146,7 +146,7 @@ def momentum(eta: float, nu: float, *, order: str = "alternating") -> Rule:
         >>> round(path[-1].norm().item(), 4)
         0.0752
     """
-    positive("eta", eta)
+    check_number("eta", eta, low=0.0, low_open=True)
     check_number("nu", nu, low=-1.0, high=1.0, low_open=True, high_open=True)
     check_choice("order", order, ("alternating", "simultaneous"))
 
@@ -199,8 +199,3 @@ def play(
     for _ in range(steps):
         path.append(rule.step(game, path[-1]))
     return torch.stack(path)[..., :d]
-
-
-def positive(name: str, value: float) -> None:
-    """Raise unless a step size is a positive finite number."""
-    check_number(name, value, low=0.0, low_open=True)
