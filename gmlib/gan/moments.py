@@ -242,4 +242,6 @@ def match_moments(
             if (value - target).square().sum() < gap.square().sum():
                 theta, reached = trial, value
                 break
+        else:  # nothing lower along the step: as near as it gets
+            break
     return theta

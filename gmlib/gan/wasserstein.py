@@ -229,10 +229,12 @@ def clipped_slope(sizes: Sequence[int], limit: float) -> float:
     .. math:: \max_{\lvert W_{ij} \rvert \le c} \lVert f \rVert_{\mathrm{Lip}} = c^L \sqrt{d}\; n_1 n_2 \cdots n_{L-1}
 
     for L layers from d inputs through :math:`n_1, \dots, n_{L-1}` units to one output, slopes in the Euclidean norm: all
-    weights :math:`c`, all units on. For one layer the value of two laws is :math:`c \lVert \Delta \rVert_1`. With hidden
-    units it is less than this slope times the distance, by a factor that depends on where the data are: units that carry
-    a slope to both sides of their bend must share it (half the units look each way, and half the slope remains). So the
-    clipped distance is one up to a constant that nobody knows.
+    weights :math:`c`, all units on. It is how the critic of :eq:`eq-14-wgan` in the book was first held (Arjovsky et al.
+    2017, "Wasserstein generative adversarial networks"). For one layer the value of two laws whose means differ by
+    :math:`\Delta` is :math:`c \lVert \Delta \rVert_1`. With hidden units it is at most this slope times the distance, and
+    how much less depends on where the data are: on one side of all bends nothing is lost, but units that rise on one
+    side of their bend are flat on the other, so about it only half the slope remains, plus a little for the biases. The
+    clipped value is a distance up to a constant that nobody knows.
 
     Args:
         sizes: widths of all layers, the input first and the output, 1, last.
