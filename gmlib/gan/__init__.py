@@ -47,7 +47,9 @@ from gmlib.gan.regularisers import (
     slope_squared,
     spectral_norm,
 )
+from gmlib.gan.rejection import Accepted, gaussian_mean_acceptance, rejection_abc
 from gmlib.gan.scores import SCORING_RULES, ScoringRule, expected_score, score_value
+from gmlib.gan.smooth_ratio import CriticFit, fit_critic, scaled_bound
 from gmlib.gan.stability import NashTest, game_jacobian, largest_stable_step, nash_test
 from gmlib.gan.svrg import bilinear_extragradient, stochastic_extragradient_factor, svrg_factor
 from gmlib.gan.trainer import GameDiverged, GANHistory, train_gan
@@ -61,6 +63,7 @@ from gmlib.gan.wasserstein import (
     wasserstein_critic_1d,
     wasserstein_dual,
 )
+from gmlib.gan.weak_critic import WeakBound, blind_bound, descend_frozen, frozen_bound
 from gmlib.gan.witness import Witness, gaussian_witness, mmd_witness
 
 __all__ = [
@@ -70,6 +73,7 @@ __all__ = [
     "R1",
     "R2",
     "SCORING_RULES",
+    "Accepted",
     "BetaLaw",
     "BoundTerms",
     "BoundedFunctions",
@@ -77,6 +81,7 @@ __all__ = [
     "CorrelatedGaussians",
     "Coverage",
     "Critic",
+    "CriticFit",
     "CriticOnLine",
     "Cycle",
     "DiracGAN",
@@ -107,12 +112,14 @@ __all__ = [
     "ScoringRule",
     "SheetRank",
     "TwoPlayerGame",
+    "WeakBound",
     "Witness",
     "alternating",
     "alternating_invariant",
     "best_critic_value",
     "best_linear_critic",
     "bilinear_extragradient",
+    "blind_bound",
     "clip_weights",
     "clipped_slope",
     "comparison",
@@ -120,15 +127,19 @@ __all__ = [
     "consensus",
     "conserved",
     "critic_value",
+    "descend_frozen",
     "empirical_density_1d",
     "expected_score",
     "extragradient",
     "f_bound_1d",
     "f_divergence_1d",
     "f_divergence_bound",
+    "fit_critic",
     "fit_ratio",
     "flow",
+    "frozen_bound",
     "game_jacobian",
+    "gaussian_mean_acceptance",
     "gaussian_witness",
     "generator_moments",
     "grid_coverage",
@@ -158,8 +169,10 @@ __all__ = [
     "penalised_slope",
     "play",
     "point_mass_distances",
+    "rejection_abc",
     "rk4",
     "sample_rank",
+    "scaled_bound",
     "score_value",
     "sheet_rank",
     "shifted_distances",
