@@ -36,22 +36,22 @@ PLAY = Exercise(
     minutes=25,
     statement=r"""
 The data are one point, 0; the generator is one point, $\theta$; the critic is the line $D(x) = \varphi x$. The critic
-ascends and the generator descends on $V(\varphi, \theta) = \psi(\varphi\theta) + \psi(0)$, with $\psi(u) = u$ or
-$\psi(u) = -\log(1 + e^{-u})$, both with steps of size $\eta$ and at the same time: {eq}`eq-14-dirac`.
+ascends and the generator descends on $V(\varphi, \theta) = \psi(\varphi\theta) + \psi(0)$, the game
+{eq}`eq-14-dirac`, with $\psi(u) = u$ or $\psi(u) = -\log(1 + e^{-u})$. Both take steps of size $\eta$, at the same time.
 
 (a) Write one step as a formula. (b) Show that it multiplies $\varphi^2 + \theta^2$ by $1 + \eta^2\psi'(\varphi\theta)^2$.
-What follows for small $\eta$? Write `play(slope, phi, theta, eta, steps)`, with `slope` the function $\psi'$, which
-returns the path, start included.
+What follows for small $\eta$? Write `simultaneous_path(slope, phi, theta, eta, steps)`, with `slope` the function
+$\psi'$, which returns the path, start included.
 """,
-    answer="play",
+    answer="simultaneous_path",
     stub="""
-def play(slope, phi, theta, eta, steps):
+def simultaneous_path(slope, phi, theta, eta, steps):
     # slope: the derivative of psi, a function of a tensor; phi, theta: tensors
     # of shape (); eta: the step. Returns (steps + 1, 2), rows (phi, theta).
     ...
 """,
     reference="""
-def play(slope, phi, theta, eta, steps):
+def simultaneous_path(slope, phi, theta, eta, steps):
     path = [torch.stack([phi, theta])]
     for _ in range(steps):
         push = slope(phi * theta)
@@ -116,8 +116,8 @@ With $\psi' = \psi'(\varphi\theta)$ at the old point, $\varphi \leftarrow \varph
 $\theta \leftarrow \theta - \eta\psi'\varphi$. The step is $\eta\psi'\,(\theta, -\varphi)$, at right angles to the position
 and of the length $\eta\lvert\psi'\rvert$ times the radius, so the squared radius is multiplied by
 $1 + \eta^2\psi'(\varphi\theta)^2$. That is more than 1 for *every* $\eta > 0$: the players move away from the only
-equilibrium, small steps only make it slower. With linear $\psi$ and $\eta = \frac12$ the factor of the radius is
-$\sqrt{1.25} = 1.118$ a step; over a fixed time $T = K\eta$ the radius grows by about $e^{T\eta/2}$, which does tend to 1.
+equilibrium, small steps only make it slower. With linear $\psi$ and $\eta = \frac12$ each step multiplies the radius by
+$\sqrt{1.25} = 1.118$. Over a fixed time $T = K\eta$ the radius grows by about $e^{T\eta/2}$, which does tend to 1.
 In code the pitfall is the order of two assignments: the second must not see the result of the first.
 """,
     cases=_games,
@@ -169,17 +169,17 @@ $$
 
 (a) What does the flow $\dot\varphi = \eta_\varphi\theta$, $\dot\theta = -\eta_\theta\varphi$ conserve? (b) Find a quadratic
 form $\varphi^2 + B\varphi\theta + C\theta^2$ that a round of play leaves as it is. (c) For which steps is it positive
-definite, and what happens otherwise? Write `invariant(phi, theta, eta_phi, eta_theta)`, the form at each pair.
+definite, and what happens otherwise? Write `conserved_form(phi, theta, eta_phi, eta_theta)`, the form at each pair.
 """,
-    answer="invariant",
+    answer="conserved_form",
     stub="""
-def invariant(phi, theta, eta_phi, eta_theta):
+def conserved_form(phi, theta, eta_phi, eta_theta):
     # phi, theta: (n,), states of n games; eta_phi, eta_theta: the steps of the
     # critic and of the generator. Returns the form (1 for phi^2) there, (n,).
     ...
 """,
     reference="""
-def invariant(phi, theta, eta_phi, eta_theta):
+def conserved_form(phi, theta, eta_phi, eta_theta):
     return phi**2 + eta_phi * phi * theta + (eta_phi / eta_theta) * theta**2
 """,
     mistakes=(

@@ -227,8 +227,8 @@ s = \operatorname{sign}(\Delta)\Big(1 + \frac{\lvert\Delta\rvert}\gamma\Big), \q
 $$
 
 The penalised critic overshoots, and the more the further apart the laws are. With $\lvert\Delta\rvert = 1$ and
-$\gamma = 20$ (a weight of 10 where the penalty is written without the $\frac12$) the slope is $1.05$, and $W_1$ is
-reported $5\,\%$ too large. Divided by the slope, the report is right again.
+$\gamma = 20$ (a weight of 10 where the penalty is written without the $\frac12$) the slope is $\frac{21}{20}$, and
+$W_1$ is reported a twentieth too large. Divided by the slope, the report is right again.
 """,
     cases=_means,
     properties=(
@@ -263,18 +263,18 @@ Among all functions of norm at most 1 in the Hilbert space of the kernel $\kappa
 one has the largest $\mathbb E_p f - \mathbb E_q f$? Use $f(x) = \langle f, \kappa(x, \cdot)\rangle$, and show that the
 largest value is the MMD. What does the witness do far from all points, where the critic of $W_1$ has the slope 1?
 
-Write `witness(at, x, y, bandwidth)`: its values at the points `at`, when $p$ and $q$ are the empirical laws of the
+Write `witness_values(at, x, y, bandwidth)`: its values at the points `at`, when $p$ and $q$ are the empirical laws of the
 samples `x` and `y`.
 """,
-    answer="witness",
+    answer="witness_values",
     stub="""
-def witness(at, x, y, bandwidth):
+def witness_values(at, x, y, bandwidth):
     # at: (k,); x: (n,), the sample of p; y: (m,), that of q; bandwidth: l.
     # Returns the values of the witness, of norm 1, at the points: (k,).
     ...
 """,
     reference="""
-def witness(at, x, y, bandwidth):
+def witness_values(at, x, y, bandwidth):
     def kernel(a, b):
         return torch.exp(-((a[:, None] - b[None, :]) ** 2) / (2 * bandwidth**2))
 

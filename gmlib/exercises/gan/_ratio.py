@@ -148,17 +148,17 @@ A logistic regression is trained, by {eq}`eq-14-ratio`, on $n_\mathrm{real}$ poi
 of $q$, all in one heap, and gives the logit $a(x)$. For $p = \mathcal N(0, 1)$, $q = \mathcal N(1, 1)$ and four real
 points for each fake one, which line does it tend to? The true log-ratio is $\frac12 - x$.
 
-Write `log_ratio(logit, n_real, n_fake)`: the estimate of $\log\frac{p(x)}{q(x)}$.
+Write `corrected_log_ratio(logit, n_real, n_fake)`: the estimate of $\log\frac{p(x)}{q(x)}$.
 """,
-    answer="log_ratio",
+    answer="corrected_log_ratio",
     stub="""
-def log_ratio(logit, n_real, n_fake):
+def corrected_log_ratio(logit, n_real, n_fake):
     # logit: (n,), what the critic says at n points; n_real, n_fake: how many
     # points of each law it was trained on. Returns log p / q, shape (n,).
     ...
 """,
     reference="""
-def log_ratio(logit, n_real, n_fake):
+def corrected_log_ratio(logit, n_real, n_fake):
     return logit - math.log(n_real / n_fake)
 """,
     mistakes=(

@@ -40,17 +40,17 @@ $$
 
 Find the eigenvalues $\xi$. From a start in general position the distance to the equilibrium falls like $e^{-\rho t}$ in
 the long run: what is $\rho$, and with which angular frequency $\omega$ does the path turn? Which $\gamma$ makes $\rho$
-largest? Write `damping(gamma, slope)`: $\rho$ and $\omega$ for each $\gamma$, with $\psi'(0)$ in `slope`.
+largest? Write `rate_and_frequency(gamma, slope)`: $\rho$ and $\omega$ for each $\gamma$, with $\psi'(0)$ in `slope`.
 """,
-    answer="damping",
+    answer="rate_and_frequency",
     stub="""
-def damping(gamma, slope):
+def rate_and_frequency(gamma, slope):
     # gamma: (n,), strengths of the penalty; slope: the number psi'(0) > 0.
     # Returns (n, 2): the rate of decay in the long run, and the frequency.
     ...
 """,
     reference="""
-def damping(gamma, slope):
+def rate_and_frequency(gamma, slope):
     inside = gamma**2 - 4 * slope**2
     root = torch.sqrt(inside.clamp(min=0))
     rate = (gamma - root) / 2
@@ -146,17 +146,17 @@ multiplies $w$ by a number $R(i\eta)$ in each step of size $\eta$. Find $\lvert 
 3. competitive gradient descent, which here solves $w' = w + i\eta w'$ (both players answer each other's new move),
 4. the Runge–Kutta method of order 4.
 
-Which converge, and for which $\eta$? Write `moduli(eta)`, the four numbers for each step.
+Which converge, and for which $\eta$? Write `moduli_of_rules(eta)`, the four numbers for each step.
 """,
-    answer="moduli",
+    answer="moduli_of_rules",
     stub="""
-def moduli(eta):
+def moduli_of_rules(eta):
     # eta: (n,), step sizes. Returns (n, 4): the moduli of simultaneous steps,
     # extragradient, competitive gradient descent, Runge-Kutta.
     ...
 """,
     reference="""
-def moduli(eta):
+def moduli_of_rules(eta):
     turn = 1j * eta
     simultaneous = 1 + turn
     extragradient = 1 + turn * (1 + turn)
@@ -215,8 +215,8 @@ $$
 
 The first is above 1 for every step. Extragradient converges for $0 < \eta < 1$, and fastest at $\eta^2 = \frac12$, with
 the factor $\sqrt{3/4}$; competitive gradient descent for every $\eta$, at the price of solving a linear system; on this
-game it is the implicit Euler method. Runge–Kutta converges for $\eta < 2\sqrt2$, but slowly: at $\eta = \frac12$ its
-factor is $0.9999$. It follows the flow, and the flow does not converge.
+game it is the implicit Euler method. Runge–Kutta converges for $\eta < 2\sqrt2$, but slowly: at $\eta = \frac12$ a
+step takes a ten-thousandth off the radius. It follows the flow, and the flow does not converge.
 """,
     cases=_steps,
     properties=(Property("the first rule moves outwards, the third inwards, for every step", _sides),),
