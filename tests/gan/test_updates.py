@@ -165,7 +165,14 @@ def test_game_momentum() -> None:
             lead = nu if order == "alternating" else (1 + nu) / 2
             tiny = math.log(modulus(LINEAR, momentum(0.01, nu, order=order)))
             assert tiny == pytest.approx(lead * 0.01**2 / (1 - nu) ** 3, rel=0.01, abs=1e-12)
-            assert found > 1 or order == "alternating"  # moving at once, all drive away
+    # Moving at once all drive away, at every step: |a - conj(a) nu| = (1 + nu) |1 - nu + i eta| is never below 1 - nu^2.
+    for eta in (0.01, 0.3, 3.0):
+        for nu in (-0.9, -0.5, 0.0, 0.9):
+            assert modulus(LINEAR, momentum(eta, nu, order="simultaneous")) > 1
+    # nu / (1 - nu)^3 is smallest at nu = -1/2, where it is -4/27.
+    best = {nu: modulus(LINEAR, momentum(0.01, nu)) for nu in (-0.7, -0.6, -0.55, -0.5, -0.45, -0.4, -0.3)}
+    assert min(best, key=best.__getitem__) == -0.5
+    assert math.log(best[-0.5]) == pytest.approx(-4 / 27 * 0.01**2, rel=1e-3)
     # Moving at once the two factors have a closed form: xi^2 - (1 + nu +- i eta) xi + nu = 0.
     roots = [np.roots([1, -(1 - 0.5 + s * 0.1j), -0.5]) for s in (1, -1)]
     truth = max(abs(r) for pair in roots for r in pair)
