@@ -117,7 +117,7 @@ $\theta \leftarrow \theta - \eta\psi'\varphi$. The step is $\eta\psi'\,(\theta, 
 and of the length $\eta\lvert\psi'\rvert$ times the radius, so the squared radius is multiplied by
 $1 + \eta^2\psi'(\varphi\theta)^2$. That is more than 1 for *every* $\eta > 0$: the players move away from the only
 equilibrium, small steps only make it slower. With linear $\psi$ and $\eta = \frac12$ each step multiplies the radius by
-$\sqrt{1.25} = 1.118$. Over a fixed time $T = K\eta$ the radius grows by the factor $e^{T\eta/2}$, about, which does tend to 1.
+$\sqrt{1.25} = 1.118$. Over a fixed time $T = K\eta$ the radius grows by about the factor $e^{T\eta/2}$, which tends to 1.
 In code the pitfall is the order of two assignments: the second must not see the result of the first.
 """,
     cases=_games,
