@@ -9,10 +9,12 @@ from torch.special import xlogy
 
 from gmlib._checks import check_choice, check_count, check_number, check_table, check_tensor
 
-Table = Float[Tensor, "*batch points"]
+CERTAIN = 0.999
+"""The most certain that a critic is in a Euclidean step."""
+Table = Float[Tensor, "*#batch points"]
 
 
-def critic_value(p_data: Table, p_model: Table, d: Table) -> Float[Tensor, "*batch"]:
+def critic_value(p_data: Table, p_model: Table, d: Table) -> Float[Tensor, "*_"]:
     r"""Value of a fixed critic on a finite set: affine in the model's law.
 
     .. math:: V(D, p_\theta) = \sum_x p_{\mathrm{data}}(x) \log D(x) + p_\theta(x) \log\big(1 - D(x)\big)
@@ -47,7 +49,7 @@ def critic_value(p_data: Table, p_model: Table, d: Table) -> Float[Tensor, "*bat
     return (xlogy(p_data, d) + torch.special.xlog1py(p_model, -d)).sum(-1)
 
 
-def best_critic_value(p_data: Table, p_model: Table) -> Float[Tensor, "*batch"]:
+def best_critic_value(p_data: Table, p_model: Table) -> Float[Tensor, "*_"]:
     r"""Value of the best critic on a finite set: convex in the model's law, with its least value at the data's.
 
     .. math:: V(p_\theta) = \max_D V(D, p_\theta) = \sum_x p_{\mathrm{data}} \log\frac{p_{\mathrm{data}}}{p_{\mathrm{data}}
@@ -81,7 +83,7 @@ def best_critic_value(p_data: Table, p_model: Table) -> Float[Tensor, "*batch"]:
     return (xlogy(p_data, real) + xlogy(p_model, fake)).sum(-1)
 
 
-def value_subgradient(p_data: Table, p_model: Table) -> Table:
+def value_subgradient(p_data: Table, p_model: Table) -> Float[Tensor, "*_ points"]:
     r"""A subgradient of the best critic's value in the model's law: the slope of the affine function that touches it.
 
     .. math:: g(x) = \log\big(1 - D^*(x)\big) = \log\frac{p_\theta(x)}{p_{\mathrm{data}}(x) + p_\theta(x)}
@@ -125,7 +127,8 @@ def simplex_descent(
     :math:`\Pi` is the nearest point of the simplex. At :math:`\eta = 1` the entropic step is
     :math:`p \leftarrow (p + p_{\mathrm{data}})/2`: the distance halves at each step. Near the solution the
     Euclidean one converges for :math:`\eta < 4 \min p_{\mathrm{data}}`, as the curvature there is
-    :math:`1/(2 p_{\mathrm{data}})`.
+    :math:`1/(2 p_{\mathrm{data}})`. There is no subgradient where the model has no mass and the data have some; the
+    Euclidean steps keep the critic at :math:`D \le 0.999`, which bounds the slope and changes nothing near the solution.
 
     Args:
         p_data: the data's law, (points,).
@@ -167,7 +170,7 @@ def simplex_descent(
             logits = (1 - eta) * p.clamp_min(tiny).log() + eta * (p + p_data).clamp_min(tiny).log()
             path.append(torch.where(p + p_data > 0, logits, -torch.inf).softmax(-1))
         else:
-            slope = torch.where(p + p_data > 0, p / (p + p_data), 0.5).clamp_min(tiny).log()
+            slope = torch.where(p + p_data > 0, p / (p + p_data), 0.5).clamp_min(1 - CERTAIN).log()
             path.append(_project(p - eta * slope))
     return torch.stack(path)
 

@@ -112,7 +112,7 @@ def test_minimax_gan() -> None:
     class Affine(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.mean, self.std = torch.nn.Parameter(torch.zeros(1)), torch.nn.Parameter(torch.ones(1))
+            self.mean, self.std = (torch.nn.Parameter(torch.full((1,), 0.7)) for _ in range(2))
 
         def forward(self, z: Tensor) -> Tensor:
             return self.mean + self.std * z

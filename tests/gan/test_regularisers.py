@@ -66,10 +66,12 @@ def test_a_linear_critic_settles_above_the_target() -> None:
     # Minimise -w shift + gamma/2 (|w| - 1)^2: w = 1 + shift/gamma, which is 1.05 at lambda = gamma/2 = 10 and shift 1.
     real, fake = torch.tensor([[1.0]], dtype=F64), torch.tensor([[0.0]], dtype=F64)
     weight = torch.tensor([0.5], dtype=F64, requires_grad=True)
+
+    def critic(x: Tensor) -> Tensor:
+        return (x * weight).sum(1)
+
     for _ in range(200):
-        penalty = GradientPenalty(20.0)(
-            lambda x: (x * weight).sum(1), real, fake, torch.tensor([0.3], dtype=F64)
-        )
+        penalty = GradientPenalty(20.0)(critic, real, fake, torch.tensor([0.3], dtype=F64))
         loss = ((fake - real) * weight).sum() + penalty
         (gradient,) = torch.autograd.grad(loss, weight)
         with torch.no_grad():
