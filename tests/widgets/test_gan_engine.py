@@ -156,10 +156,10 @@ def browser(gan: BrowserGan, noise: list[float]) -> dict[str, Any]:
 
 RUNS: list[dict[str, Any]] = [
     {"law": "sixteen", "steps": 20},
-    {"law": "sixteen", "regulariser": "r1", "gamma": 0.05, "steps": 20, "seed": 3},
-    {"law": "ring", "loss": "wasserstein", "regulariser": "clip", "critic_steps": 3, "steps": 8},
-    {"law": "nine", "loss": "wasserstein", "regulariser": "gradient_penalty", "gamma": 10.0, "steps": 20},
-    {"law": "two_moons", "loss": "relativistic", "regulariser": "r2", "simultaneous": True, "steps": 20},
+    {"law": "sixteen", "regulariser": "r1", "gamma": 0.05, "steps": 5, "seed": 3},
+    {"law": "ring", "loss": "wasserstein", "regulariser": "clip", "critic_steps": 3, "steps": 3},
+    {"law": "nine", "loss": "wasserstein", "regulariser": "gradient_penalty", "gamma": 10.0, "steps": 5},
+    {"law": "two_moons", "loss": "relativistic", "regulariser": "r2", "simultaneous": True, "steps": 5},
     {
         "law": "two_modes",
         "loss": "hinge",
@@ -168,9 +168,9 @@ RUNS: list[dict[str, Any]] = [
         "critic_steps": 2,
         "lr_critic": 0.1,
         "lr_generator": 0.1,
-        "steps": 12,
+        "steps": 4,
     },
-    {"law": "drawn", "loss": "least_squares", "drawn": [(0.5, 1.0), (-1.0, 0.0)], "beta1": 0.0, "steps": 20},
+    {"law": "drawn", "loss": "least_squares", "drawn": [(0.5, 1.0), (-1.0, 0.0)], "beta1": 0.0, "steps": 5},
 ]
 
 

@@ -15,6 +15,7 @@ from gmlib.distributions import GaussianMixture, toy
 from gmlib.distributions.toys import TOYS
 from gmlib.widgets import (
     Bandwidth,
+    BrowserGan,
     DensityExplorer,
     DiracLaboratory,
     GradientEstimators,
@@ -41,6 +42,7 @@ EVERY = (
     TwoModes,
     LangevinStep,
     DiracLaboratory,
+    BrowserGan,
 )
 
 
@@ -128,6 +130,10 @@ def test_traits_refuse_what_the_picture_cannot_show() -> None:
         LangevinStep().rule = "euler"
     with pytest.raises(TraitError):
         DiracLaboratory().step = 0.0
+    with pytest.raises(TraitError):
+        BrowserGan().gamma = 0.0
+    with pytest.raises(TraitError):
+        BrowserGan().loss = "js"
 
 
 def test_the_terms_of_a_linear_model_are_its_closed_form() -> None:
@@ -261,6 +267,25 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (DiracLaboratory, {"steps": 2001}, ValueError, "steps must"),
     (DiracLaboratory, {"steps": 4.0}, TypeError, "steps must"),
     (DiracLaboratory, {"speed": 1.0}, TypeError, "settings"),
+    (BrowserGan, {"law": "moons"}, ValueError, "law"),
+    (BrowserGan, {"loss": "js"}, ValueError, "loss"),
+    (BrowserGan, {"regulariser": "r3"}, ValueError, "regulariser"),
+    (BrowserGan, {"gamma": 0.0}, ValueError, "gamma"),
+    (BrowserGan, {"gamma": float("nan")}, ValueError, "gamma"),
+    (BrowserGan, {"limit": 0.0}, ValueError, "limit"),
+    (BrowserGan, {"critic_steps": 11}, ValueError, "critic_steps"),
+    (BrowserGan, {"lr_critic": 2.0}, ValueError, "lr_critic"),
+    (BrowserGan, {"lr_generator": "0.1"}, TypeError, "lr_generator"),
+    (BrowserGan, {"optimizer": "lion"}, ValueError, "optimizer"),
+    (BrowserGan, {"beta1": 1.0}, ValueError, "beta1"),
+    (BrowserGan, {"simultaneous": 1}, TypeError, "simultaneous"),
+    (BrowserGan, {"steps": -1}, ValueError, "steps must"),
+    (BrowserGan, {"steps": 2.0}, TypeError, "steps must"),
+    (BrowserGan, {"drawn": []}, ValueError, "drawn"),
+    (BrowserGan, {"drawn": [(0.0, 3.0)]}, ValueError, "drawn"),
+    (BrowserGan, {"drawn": [(0.0, 1.0, 2.0)]}, ValueError, "drawn"),
+    (BrowserGan, {"drawn": "face"}, TypeError, "drawn"),
+    (BrowserGan, {"seed": -1}, ValueError, "seed"),
     (DensityExplorer, {"law": "moons"}, ValueError, "law"),
     (DensityExplorer, {"sigma": -0.1}, ValueError, "sigma"),
     (DensityExplorer, {"show": "map"}, ValueError, "show"),
