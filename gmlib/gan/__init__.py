@@ -8,7 +8,8 @@ from gmlib.gan.coverage import Coverage, grid_coverage
 from gmlib.gan.dirac import DiracGAN
 from gmlib.gan.disjoint import Distances, point_mass_distances, shifted_distances
 from gmlib.gan.f_bound import BoundTerms, f_bound_1d, f_divergence_bound
-from gmlib.gan.f_divergences import F_DIVERGENCES, FDivergence, f_divergence_1d
+from gmlib.gan.f_divergences import FDivergence, f_divergence_1d
+from gmlib.gan.f_table import F_DIVERGENCES
 from gmlib.gan.game import Game, PlayerTerms
 from gmlib.gan.gmmn import MixtureKernel, MomentMatching, mmd2_shift_gradient, moment_matching_loss
 from gmlib.gan.implicit import SheetRank, empirical_density_1d, implicit_cdf, sample_rank, sheet_rank
@@ -30,14 +31,8 @@ from gmlib.gan.losses import GAN_LOSSES, GANLoss, PairLoss, RelativisticLoss
 from gmlib.gan.mmd_gan import FeatureKernel, MMDCritic, mmd_critic_loss
 from gmlib.gan.moments import MomentGap, match_moments, moment_gap, moment_rank, parameter_scores
 from gmlib.gan.networks import Critic, toy_critic, toy_generator
-from gmlib.gan.ratio import (
-    RatioFit,
-    fit_ratio,
-    jsd_from_value,
-    log_score_value,
-    optimal_logit,
-    weighted_log_value,
-)
+from gmlib.gan.ratio import jsd_from_value, log_score_value, optimal_logit, weighted_log_value
+from gmlib.gan.ratio_fit import RatioFit, fit_ratio
 from gmlib.gan.regularisers import (
     R1,
     R2,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gmlib._checks import check_count, check_event, check_number
 from gmlib.gan.f_bound import BoundTerms, f_divergence_bound
-from gmlib.gan.f_divergences import F_DIVERGENCES
+from gmlib.gan.f_table import F_DIVERGENCES
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from gmlib._checks import check_count, check_number, check_tensor
 from gmlib.gan.f_bound import BoundTerms, f_divergence_bound
-from gmlib.gan.f_divergences import F_DIVERGENCES, FDivergence, check_divergence
+from gmlib.gan.f_divergences import FDivergence, check_divergence
+from gmlib.gan.f_table import F_DIVERGENCES
 
 
 @dataclass(frozen=True)

@@ -24,21 +24,22 @@ def test_smooth_ratio() -> None:
         assert 0 < terms.fake.item() < 0.37  # at most e^{-1}: the price never catches up
     assert scaled_bound(lambda x: 1 - x[:, 0], real, fake, 1e4).total.item() > 6000
 
-    # A network, three seeds: finite and falling ratio, a gradient everywhere, a bound that doubles and goes on.
-    grid = torch.linspace(0.05, 1.95, 96)[:, None]
+    # A network, three seeds: a finite ratio that falls from the one law to the other, a pull on every fake point, a bound
+    # that doubles and goes on. (Left of .2, where 15 % of the data lie, it need not fall.)
+    grid = torch.linspace(0.2, 1.95, 96)[:, None]
     for seed in range(3):
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
         samples = [law.sample((128,), generator=generator, dtype=torch.float32) for law in (P, Q)]
         fit = fit_critic(MLP([1, 16, 16, 1]), *samples, steps=120, lr=0.01)
         assert fit.bound.shape == (121,)
-        assert fit.bound[30] > 3.0
+        assert fit.bound[30] > 2.0
         assert fit.bound[60] > 2 * fit.bound[30]
-        assert fit.bound[120] > 1.5 * fit.bound[60]
-        ratio, slope = fit.log_ratio(grid), fit.slope(grid)
-        assert torch.isfinite(ratio).all()
-        assert (ratio.diff() < 0).all()
-        assert (slope < -0.5).all()  # the JSD between these laws has slope 0
+        assert fit.bound[120] > 2 * fit.bound[60]
+        assert torch.isfinite(fit.log_ratio(grid)).all()
+        assert (fit.log_ratio(grid).diff() < 0).all()
+        assert fit.log_ratio(samples[0]).min() > fit.log_ratio(samples[1]).max()
+        assert (fit.slope(samples[1]) < -1).all()  # the JSD between these laws has slope 0
 
 
 def test_the_course_is_plain_gradient_ascent_of_the_bound() -> None:
