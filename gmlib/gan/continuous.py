@@ -23,7 +23,9 @@ def flow(
     *,
     max_step: float = 0.01,
 ) -> Float[Tensor, "n *batch d"]:
-    r"""Follow :math:`\dot\varphi = -\alpha\nabla_\varphi L_\varphi,\ \dot\theta = -\lambda\nabla_\theta L_\theta` in time.
+    r"""Follow the players' gradients in time.
+
+    .. math:: \dot\varphi = -\eta_\varphi\nabla_\varphi L_\varphi, \qquad \dot\theta = -\eta_\theta\nabla_\theta L_\theta
 
     Runge-Kutta steps of order four, equal between two times and at most ``max_step`` long. On a rotation of unit speed
     the radius then shrinks by :math:`10^{-12}` in the time 1: see :func:`~gmlib.gan.rk4`.
@@ -105,8 +107,8 @@ def linear_flow(
 def conserved(game: DiracGAN, state: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch"]:
     r"""What the flow of a DiracGAN without a penalty keeps, for every :math:`\psi`.
 
-    .. math:: \frac{d}{dt}\Big(\frac{\varphi^2}{\alpha} + \frac{\theta^2}{\lambda}\Big) = 2\varphi\,\psi'\,\theta -
-              2\theta\,\psi'\,\varphi = 0
+    .. math:: \frac{d}{dt}\Big(\frac{\varphi^2}{\eta_\varphi} + \frac{\theta^2}{\eta_\theta}\Big)
+              = 2\varphi\,\psi'\,\theta - 2\theta\,\psi'\,\varphi = 0
 
     (:eq:`eq-14b-conserved` in the book.) Orbits are circles if the rates are equal, ellipses if not.
 
@@ -153,13 +155,14 @@ def wgan_gp_cycle(game: DiracGAN) -> Cycle:
     about :math:`(0, \gamma)`. Half a turn takes :math:`\theta + \gamma` to :math:`-\rho\, (\theta + \gamma)`, so that the
     crossings follow :math:`|\theta| \mapsto \gamma + \rho\, (|\theta| + \gamma)`, whose fixed point is
 
-    .. math:: |\theta^*| = \gamma\, \frac{1 + \rho}{1 - \rho} = \gamma \coth\frac{\pi\alpha\gamma}{4\omega}, \qquad
-              \rho = e^{-\pi\alpha\gamma / 2\omega}, \qquad \omega = \sqrt{\alpha\lambda - \alpha^2\gamma^2/4}.
+    .. math:: |\theta^*| = \gamma\, \frac{1 + \rho}{1 - \rho} = \gamma \coth\frac{\pi\eta_\varphi\gamma}{4\omega}, \qquad
+              \rho = e^{-\pi\eta_\varphi\gamma / 2\omega}, \qquad
+              \omega = \sqrt{\eta_\varphi\eta_\theta - \eta_\varphi^2\gamma^2/4}.
 
-    (:eq:`eq-14-penalty` in the book.) So it never converges to the equilibrium. For :math:`\gamma < 2\sqrt{\lambda/\alpha}`
-    all orbits tend to the cycle, which is the wider, the stronger the penalty: its amplitude is :math:`\frac4\pi
-    \sqrt{\lambda/\alpha}` in the limit :math:`\gamma \to 0`. Beyond, the critic no longer turns about and the generator
-    sticks at :math:`|\theta| = \gamma`, off the data. (Mescheder et al. 2018 show that it need not converge.)
+    (:eq:`eq-14-penalty` in the book.) So it never converges to the equilibrium. For
+    :math:`\gamma < 2\sqrt{\eta_\theta/\eta_\varphi}` all orbits tend to the cycle, which is the wider, the stronger the
+    penalty: its amplitude is :math:`\frac4\pi \sqrt{\eta_\theta/\eta_\varphi}` in the limit :math:`\gamma \to 0`. Beyond,
+    the critic no longer turns about and the generator sticks at :math:`|\theta| = \gamma`, off the data. (Mescheder et al. 2018 show that it need not converge.)
 
     Args:
         game: a DiracGAN with linear loss and the penalty "wgan_gp", ``gamma`` > 0.

@@ -18,13 +18,13 @@ PENALTIES = ("none", "r1", "r2", "wgan_gp", "quartic")
 
 
 class DiracGAN(TwoPlayerGame):
-    r"""Data are the point 0, the generator is the point :math:`\theta`, the critic the line :math:`a(x) = \varphi x`.
+    r"""Data are the point 0, the generator is the point :math:`\theta`, the critic the line :math:`a(x) = -\varphi x`.
 
     .. math:: L_\varphi = -\psi(0) - \psi(\theta\varphi) + R(\varphi), \qquad L_\theta = \psi(0) + \psi(\theta\varphi)
 
     (:eq:`eq-14-dirac` in the book; Mescheder et al. 2018, section 2.) The only equilibrium is (0, 0), and the field turns
-    about it: :math:`\dot\varphi = \alpha\,[\psi'(\theta\varphi)\,\theta - R'(\varphi)]`,
-    :math:`\dot\theta = -\lambda\,\psi'(\theta\varphi)\,\varphi`. The critic's slope is :math:`\varphi` at every x, so a
+    about it: :math:`\dot\varphi = \eta_\varphi\,[\psi'(\theta\varphi)\,\theta - R'(\varphi)]`,
+    :math:`\dot\theta = -\eta_\theta\,\psi'(\theta\varphi)\,\varphi`. The critic's slope is :math:`\varphi` at every x, so a
     penalty on it is the same at data (R1), at samples (R2) and in between: :math:`R = \frac\gamma2 \varphi^2`; centred at
     one, as in WGAN-GP, :math:`R = \frac\gamma2 (|\varphi| - 1)^2`, with a kink at the equilibrium; of fourth order,
     :math:`R = \frac\gamma4 \varphi^4`, too flat there for any eigenvalue to see.
@@ -34,8 +34,8 @@ class DiracGAN(TwoPlayerGame):
             of a tensor that autograd can differentiate twice.
         gamma: :math:`\gamma \ge 0`, the penalty's strength.
         penalty: "none", "r1", "r2", "wgan_gp" or "quartic".
-        rate_phi: the critic's rate :math:`\alpha`.
-        rate_theta: the generator's rate :math:`\lambda`.
+        rate_phi: the critic's rate :math:`\eta_\varphi`.
+        rate_theta: the generator's rate :math:`\eta_\theta`.
 
     Raises:
         TypeError: ``loss`` is neither a name nor a function, or a number is not a number.
@@ -100,11 +100,11 @@ class DiracGAN(TwoPlayerGame):
         return self.slope_at(torch.zeros((), dtype=torch.float64)).item()
 
     def velocity_phi(self, phi: Tensor, theta: Tensor, create_graph: bool = False) -> Tensor:
-        r"""Return :math:`\alpha\,[\psi'(\theta\varphi)\,\theta - R'(\varphi)]`."""
+        r"""Return :math:`\eta_\varphi\,[\psi'(\theta\varphi)\,\theta - R'(\varphi)]`."""
         return self.rate_phi * (self.slope_at(theta * phi) * theta - self._penalty_force(phi))
 
     def velocity_theta(self, phi: Tensor, theta: Tensor, create_graph: bool = False) -> Tensor:
-        r"""Return :math:`-\lambda\,\psi'(\theta\varphi)\,\varphi`."""
+        r"""Return :math:`-\eta_\theta\,\psi'(\theta\varphi)\,\varphi`."""
         return -self.rate_theta * self.slope_at(theta * phi) * phi
 
     def field(
@@ -144,10 +144,11 @@ class DiracGAN(TwoPlayerGame):
     def eigenvalues(self) -> Complex[Tensor, "2"]:
         r"""The eigenvalues of the Jacobian at the equilibrium, in closed form.
 
-        .. math:: \xi = \tfrac12\Big(-\alpha\gamma \pm \sqrt{\alpha^2\gamma^2 - 4\alpha\lambda\,\psi'(0)^2}\Big)
+        .. math:: \xi = \tfrac12\Big(-\eta_\varphi\gamma \pm \sqrt{\eta_\varphi^2\gamma^2
+                  - 4\eta_\varphi\eta_\theta\,\psi'(0)^2}\Big)
 
         (:eq:`eq-14-regularised` in the book.) Without a penalty, or with the quartic one, :math:`\pm i
-        \sqrt{\alpha\lambda}\,\psi'(0)`.
+        \sqrt{\eta_\varphi\eta_\theta}\,\psi'(0)`.
 
         Returns:
             Both eigenvalues, complex128, the one with the larger imaginary (or real) part first.
@@ -164,7 +165,7 @@ class DiracGAN(TwoPlayerGame):
         return torch.tensor([(-damping + root) / 2, (-damping - root) / 2], dtype=torch.complex128)
 
     def critical_gamma(self) -> float:
-        r"""The R1 strength that damps best, :math:`\gamma = 2\psi'(0)\sqrt{\lambda/\alpha}`: a double eigenvalue."""
+        r"""The R1 strength of critical damping, :math:`\gamma = 2\psi'(0)\sqrt{\eta_\theta/\eta_\varphi}`."""
         return 2 * self.slope * (self.rate_theta / self.rate_phi) ** 0.5
 
     def _critic(self, phi: Tensor, theta: Tensor) -> Tensor:

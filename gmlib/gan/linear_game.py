@@ -25,7 +25,7 @@ def step_matrix(game: DiracGAN, rule: Rule) -> Float[Tensor, "n n"]:
 
     are the matrices of the simultaneous, alternating, extragradient, consensus, competitive and Runge-Kutta step. The
     unrolled one has the row of :math:`\theta` from the critic :math:`A\varphi + B\theta` it imagines,
-    :math:`-\lambda\psi'(0)\,(A, 2B)`; momentum acts on :math:`(\varphi, \theta, m_\varphi, m_\theta)`.
+    :math:`-\eta_\theta\psi'(0)\,(A, 2B)`; momentum acts on :math:`(\varphi, \theta, m_\varphi, m_\theta)`.
 
     Args:
         game: a DiracGAN; its penalty is R1, R2, the quartic one (which has no linear part) or none.
@@ -83,7 +83,7 @@ def modulus(game: DiracGAN, rule: Rule) -> float:
 
     For two by two matrices :math:`\sqrt{\det}` while the eigenvalues are complex, otherwise :math:`\tfrac12
     (|\mathrm{tr}| + \sqrt{\mathrm{tr}^2 - 4 \det})`. Without a penalty and with
-    :math:`w = \eta\,\psi'(0) \sqrt{\alpha\lambda}` it is
+    :math:`w = \eta\,\psi'(0) \sqrt{\eta_\varphi\eta_\theta}` it is
 
     .. math:: \sqrt{1 + w^2}, \quad 1 \;(w \le 2), \quad \sqrt{1 - w^2 + w^4}, \quad \frac1{\sqrt{1 + w^2}}, \quad
               \sqrt{1 - \tfrac{w^6}{72} + \tfrac{w^8}{576}}
@@ -126,12 +126,12 @@ def alternating_invariant(
 ) -> Float[Tensor, "*batch"]:
     r"""What turn-taking keeps exactly on the linear game.
 
-    .. math:: I = \frac{\varphi^2}{\alpha} + k\, \frac{\theta^2}{\lambda} \pm k\, \eta\, \psi'(0)\, \varphi\theta
+    .. math:: I = \frac{\varphi^2}{\eta_\varphi} + k\, \frac{\theta^2}{\eta_\theta} \pm k\, \eta\, \psi'(0)\, \varphi\theta
 
     (:eq:`eq-14-alternating` in the book), plus if the critic moves first, minus if the generator does. The matrix M of a
     step has determinant 1, so it keeps areas, among them that of x and Mx, which is I up to a factor. The level lines
-    are ellipses while :math:`\eta\,\psi'(0) \sqrt{k \alpha\lambda} < 2`; beyond, hyperbolas. A logistic :math:`\psi` does
-    not keep it: the orbit is a band.
+    are ellipses while :math:`\eta\,\psi'(0) \sqrt{k \eta_\varphi\eta_\theta} < 2`; beyond, hyperbolas. A logistic
+    :math:`\psi` does not keep it: the orbit is a band.
 
     Args:
         game: a DiracGAN without a penalty.

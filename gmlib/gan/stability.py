@@ -20,8 +20,8 @@ def game_jacobian(
     r"""The Jacobian of the velocity field of two players, for any losses and parameters, by autograd.
 
     .. math:: J = -\begin{pmatrix}
-              \alpha\nabla_\varphi\nabla_\varphi L_\varphi & \alpha\nabla_\theta\nabla_\varphi L_\varphi \\
-              \lambda\nabla_\varphi\nabla_\theta L_\theta & \lambda\nabla_\theta\nabla_\theta L_\theta \end{pmatrix}
+              \eta_\varphi\nabla_\varphi\nabla_\varphi L_\varphi & \eta_\varphi\nabla_\theta\nabla_\varphi L_\varphi \\
+              \eta_\theta\nabla_\varphi\nabla_\theta L_\theta & \eta_\theta\nabla_\theta\nabla_\theta L_\theta \end{pmatrix}
 
     (:eq:`eq-14-jacobian` in the book; Mescheder et al. 2018.) At a rest point, simultaneous steps of small size converge
     locally if all eigenvalues have negative real parts, and diverge if one has a positive one.
@@ -29,7 +29,7 @@ def game_jacobian(
     Args:
         losses: the critic's and the generator's loss, scalars with their graph.
         params: the critic's and the generator's parameters, each an iterable of tensors.
-        rates: :math:`\alpha` and :math:`\lambda`.
+        rates: :math:`\eta_\varphi` and :math:`\eta_\theta`.
 
     Returns:
         (d, d) with d all parameters, the critic's first; rows = outputs. It takes d backward passes.

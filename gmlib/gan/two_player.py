@@ -18,8 +18,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 class TwoPlayerGame:
     r"""Two losses, each of both players' choices; each player lowers its own by its own choice.
 
-    .. math:: v(\varphi, \theta) = \begin{pmatrix} -\alpha\, \nabla_\varphi L_\varphi(\varphi, \theta) \\
-              -\lambda\, \nabla_\theta L_\theta(\varphi, \theta) \end{pmatrix}
+    .. math:: v(\varphi, \theta) = \begin{pmatrix} -\eta_\varphi\, \nabla_\varphi L_\varphi(\varphi, \theta) \\
+              -\eta_\theta\, \nabla_\theta L_\theta(\varphi, \theta) \end{pmatrix}
 
     (:eq:`eq-14-field` in the book.) A state holds both choices side by side, first the critic's, :math:`\varphi`. The
     field is the gradient of no function unless :math:`\nabla_\theta \nabla_\varphi L_\varphi` is the transpose of
@@ -30,8 +30,8 @@ class TwoPlayerGame:
         loss_phi: the critic's loss, ``loss_phi(phi, theta)`` of (\*batch, d_phi), (\*batch, d_theta) -> (\*batch,).
         loss_theta: the generator's loss, of the same form.
         size_phi: d_phi; the rest of a state is :math:`\theta`.
-        rate_phi: the critic's rate :math:`\alpha > 0`.
-        rate_theta: the generator's rate :math:`\lambda > 0`.
+        rate_phi: the critic's rate :math:`\eta_\varphi > 0`.
+        rate_theta: the generator's rate :math:`\eta_\theta > 0`.
 
     Raises:
         TypeError: a loss is not callable or a number is not a number.
@@ -75,7 +75,7 @@ class TwoPlayerGame:
     def velocity_phi(
         self, phi: Float[Tensor, "*batch m"], theta: Float[Tensor, "*batch n"], create_graph: bool = False
     ) -> Float[Tensor, "*batch m"]:
-        r"""Return :math:`-\alpha\nabla_\varphi L_\varphi`; with ``create_graph`` it can be differentiated again."""
+        r"""Return :math:`-\eta_\varphi\nabla_\varphi L_\varphi`; with ``create_graph`` it can be differentiated again."""
         with torch.enable_grad():
             own = phi if phi.requires_grad else phi.detach().requires_grad_()
             return -self.rate_phi * gradient(self.loss_phi(own, theta), own, create_graph=create_graph)
@@ -83,7 +83,7 @@ class TwoPlayerGame:
     def velocity_theta(
         self, phi: Float[Tensor, "*batch m"], theta: Float[Tensor, "*batch n"], create_graph: bool = False
     ) -> Float[Tensor, "*batch n"]:
-        r"""Return :math:`-\lambda\nabla_\theta L_\theta`; with ``create_graph`` it can be differentiated again."""
+        r"""Return :math:`-\eta_\theta\nabla_\theta L_\theta`; with ``create_graph`` it can be differentiated again."""
         with torch.enable_grad():
             own = theta if theta.requires_grad else theta.detach().requires_grad_()
             return -self.rate_theta * gradient(self.loss_theta(phi, own), own, create_graph=create_graph)
