@@ -159,10 +159,11 @@ def wgan_gp_cycle(game: DiracGAN) -> Cycle:
               \rho = e^{-\pi\eta_\varphi\gamma / 2\omega}, \qquad
               \omega = \sqrt{\eta_\varphi\eta_\theta - \eta_\varphi^2\gamma^2/4}.
 
-    (:eq:`eq-14-penalty` in the book.) So it never converges to the equilibrium. For
-    :math:`\gamma < 2\sqrt{\eta_\theta/\eta_\varphi}` all orbits tend to the cycle, which is the wider, the stronger the
-    penalty: its amplitude is :math:`\frac4\pi \sqrt{\eta_\theta/\eta_\varphi}` in the limit :math:`\gamma \to 0`. Beyond,
-    the critic no longer turns about and the generator sticks at :math:`|\theta| = \gamma`, off the data. (Mescheder et al. 2018 show that it need not converge.)
+    (:eq:`eq-14-penalty` in the book.) So it never converges to the equilibrium. For :math:`\gamma <
+    2\sqrt{\eta_\theta/\eta_\varphi}` all orbits tend to the cycle, which is the wider, the stronger the penalty: its
+    amplitude is :math:`\frac4\pi \sqrt{\eta_\theta/\eta_\varphi}` in the limit :math:`\gamma \to 0`. Beyond, the
+    critic no longer turns about and the generator sticks at :math:`|\theta| = \gamma`, off the data. (Mescheder et
+    al. 2018 show that it need not converge.)
 
     Args:
         game: a DiracGAN with linear loss and the penalty "wgan_gp", ``gamma`` > 0.
