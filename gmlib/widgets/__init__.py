@@ -21,6 +21,7 @@ from gmlib.widgets.honest_dashboard import HonestDashboard
 from gmlib.widgets.importance_samples import ImportanceSamples
 from gmlib.widgets.langevin_step import LangevinStep
 from gmlib.widgets.posterior_tug import PosteriorTug
+from gmlib.widgets.shifted_laws import ShiftedLaws
 from gmlib.widgets.swiss_roll_scores import SwissRollScores
 from gmlib.widgets.two_bumps import TwoBumps
 from gmlib.widgets.two_modes import TwoModes
@@ -35,6 +36,7 @@ __all__ = [
     "ImportanceSamples",
     "LangevinStep",
     "PosteriorTug",
+    "ShiftedLaws",
     "SwissRollScores",
     "TwoBumps",
     "TwoModes",

@@ -23,6 +23,7 @@ from gmlib.widgets import (
     ImportanceSamples,
     LangevinStep,
     PosteriorTug,
+    ShiftedLaws,
     SwissRollScores,
     TwoBumps,
     TwoModes,
@@ -43,6 +44,7 @@ EVERY = (
     LangevinStep,
     DiracLaboratory,
     BrowserGan,
+    ShiftedLaws,
 )
 
 
@@ -130,6 +132,8 @@ def test_traits_refuse_what_the_picture_cannot_show() -> None:
         LangevinStep().rule = "euler"
     with pytest.raises(TraitError):
         DiracLaboratory().step = 0.0
+    with pytest.raises(TraitError):
+        ShiftedLaws().shift = 3.5
     with pytest.raises(TraitError):
         BrowserGan().gamma = 0.0
     with pytest.raises(TraitError):
@@ -286,6 +290,11 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (BrowserGan, {"drawn": [(0.0, 1.0, 2.0)]}, ValueError, "drawn"),
     (BrowserGan, {"drawn": "face"}, TypeError, "drawn"),
     (BrowserGan, {"seed": -1}, ValueError, "seed"),
+    (ShiftedLaws, {"shift": -3.5}, ValueError, "shift"),
+    (ShiftedLaws, {"shift": "1"}, TypeError, "shift"),
+    (ShiftedLaws, {"shift": float("nan")}, ValueError, "shift"),
+    (ShiftedLaws, {"bandwidth": 0.05}, ValueError, "bandwidth"),
+    (ShiftedLaws, {"bandwidth": 2.5}, ValueError, "bandwidth"),
     (DensityExplorer, {"law": "moons"}, ValueError, "law"),
     (DensityExplorer, {"sigma": -0.1}, ValueError, "sigma"),
     (DensityExplorer, {"show": "map"}, ValueError, "show"),
@@ -335,6 +344,10 @@ def test_bad_arrays_are_named() -> None:
         pack({"a": torch.zeros(2, dtype=torch.int8)})
     with pytest.raises(ValueError, match="value"):
         quantise(torch.tensor([float("nan")]))
+    with pytest.raises(ValueError, match="x must"):
+        ShiftedLaws().witness(torch.zeros(5, 2))
+    with pytest.raises(ValueError, match="penalty"):
+        DiracLaboratory(penalty="wgan_gp").eigenvalues()
     with pytest.raises(ValueError, match="cross"):
         DensityExplorer.block("moons")
     with pytest.raises(TypeError, match="noise"):
