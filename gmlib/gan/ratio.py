@@ -44,7 +44,8 @@ def optimal_logit(
         ValueError: ``log_prior`` is not finite.
 
     Example:
-        >>>         >>> from gmlib.distributions import Gaussian
+        >>> import torch
+        >>> from gmlib.distributions import Gaussian
         >>> from gmlib.gan import optimal_logit
         >>> p, q = Gaussian(torch.zeros(1), var=1.0), Gaussian(torch.ones(1), var=1.0)
         >>> optimal_logit(p, q, torch.tensor([[0.0], [0.5], [1.0]])).tolist()  # 1/2 - x
@@ -79,7 +80,8 @@ def log_score_value(real_logits: Float[Tensor, " n"], fake_logits: Float[Tensor,
         ValueError: not non-empty vectors.
 
     Example:
-        >>>         >>> from gmlib.gan import jsd_from_value, log_score_value
+        >>> import torch
+        >>> from gmlib.gan import jsd_from_value, log_score_value
         >>> value = log_score_value(torch.zeros(3), torch.zeros(5))  # it cannot tell them apart
         >>> print(f"{value:.4f}", jsd_from_value(value).item())
         -1.3863 0.0
@@ -104,7 +106,8 @@ def jsd_from_value(value: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         TypeError: ``value`` is not a floating tensor.
 
     Example:
-        >>>         >>> from gmlib.gan import jsd_from_value
+        >>> import torch
+        >>> from gmlib.gan import jsd_from_value
         >>> print(f"{jsd_from_value(torch.zeros(())):.4f}")  # V = 0: told apart without an error
         0.6931
     """
@@ -145,7 +148,8 @@ def weighted_log_value(
         ValueError: ``prior`` is out of range, or a law is not over one coordinate.
 
     Example:
-        >>>         >>> from gmlib.distributions import Gaussian
+        >>> import torch
+        >>> from gmlib.distributions import Gaussian
         >>> from gmlib.gan import weighted_log_value
         >>> law = Gaussian(torch.zeros(1, dtype=torch.float64), var=1.0)
         >>> print(f"{weighted_log_value(law, law, 0.8):.4f}")  # equal laws: only the prior is left, -H(.8)
