@@ -142,7 +142,12 @@ def f_divergence_1d(
 
 
 def check_divergence(value: Any) -> None:
-    """Raise ``TypeError`` unless ``value`` is a row of the table."""
+    """Raise ``TypeError`` unless ``value`` is a row of the table.
+
+    Example:
+        >>> from gmlib.gan import F_DIVERGENCES
+        >>> check_divergence(F_DIVERGENCES["kl"])  # says nothing
+    """
     if not isinstance(value, FDivergence):
         raise TypeError(
             f"divergence must be an FDivergence such as F_DIVERGENCES['kl'], got {type(value).__name__}"
