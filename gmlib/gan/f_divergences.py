@@ -146,6 +146,7 @@ def check_divergence(value: Any) -> None:
 
     Example:
         >>> from gmlib.gan import F_DIVERGENCES
+        >>> from gmlib.gan.f_divergences import check_divergence
         >>> check_divergence(F_DIVERGENCES["kl"])  # says nothing
     """
     if not isinstance(value, FDivergence):
