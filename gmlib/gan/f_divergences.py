@@ -145,9 +145,12 @@ def check_divergence(value: Any) -> None:
     """Raise ``TypeError`` unless ``value`` is a row of the table.
 
     Example:
-        >>> from gmlib.gan import F_DIVERGENCES
         >>> from gmlib.gan.f_divergences import check_divergence
-        >>> check_divergence(F_DIVERGENCES["kl"])  # says nothing
+        >>> try:
+        ...     check_divergence("kl")
+        ... except TypeError as error:
+        ...     print(error)
+        divergence must be an FDivergence such as F_DIVERGENCES['kl'], got str
     """
     if not isinstance(value, FDivergence):
         raise TypeError(
