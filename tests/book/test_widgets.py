@@ -18,15 +18,18 @@ from gmlib.classical import best_bandwidth
 from gmlib.distributions import GaussianMixture, toy
 from gmlib.widgets import (
     Bandwidth,
+    DiracLaboratory,
     HonestDashboard,
     ImportanceSamples,
     LangevinStep,
     PosteriorTug,
+    ShiftedLaws,
     SwissRollScores,
     TwoBumps,
     TwoModes,
 )
 from gmlib.widgets.density_explorer import THREE
+from gmlib.widgets.dirac_laboratory import PRESETS
 
 pytestmark = pytest.mark.browser
 GALLERY = "book/widgets.html"
@@ -953,6 +956,158 @@ def test_steps_that_are_too_long_throw_particles_out(browser: Any, site: str) ->
         found.get_by_role("button", name="One step").click()
         assert_shows(found, {"steps taken": [1, 500]})
         assert found.locator(".gm-w-notice").is_hidden()
+
+
+def assert_dirac(found: Any, preset: str = "circle", **state: Any) -> None:
+    """The read-outs have the numbers of gmlib's game, rule and path."""
+    given = DiracLaboratory(preset, **state)
+    terms = given.terms()
+    assert terms.factor is not None
+    assert terms.modulus is not None
+    wanted = {
+        "steps made, k": [given.steps],
+        "measured factor a step, (r/r₀)^(1/k)": [round(terms.factor, 6)],
+        "modulus of a step, exact": [round(terms.modulus, 6)],
+    }
+    for row, value in (("radius r = √(φ² + θ²/λ)", terms.radius), ("φ² + θ²/λ + ηφθ", terms.invariant)):
+        if value > 0.01:  # below it is written with a power of ten
+            wanted[row] = [round(value, 4)]
+    assert_shows(found, wanted)
+
+
+def dirac_step(found: Any) -> float:
+    """The step that the slider stands at, which has 300 parts."""
+    count = int(found.get_by_label("step size η").input_value())
+    return 0.01 * 300 ** (count / 300)
+
+
+def test_every_experiment_of_the_laboratory_shows_gmlibs_numbers(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "dirac-laboratory")
+        assert_dirac(found)
+        for name, title in ((name, values["title"]) for name, values in PRESETS.items()):
+            found.get_by_role("button", name=title, exact=True).click()
+            assert_dirac(found, name)
+        # Simultaneous steps on the linear game: the radius grows by the square root of 1 + 0.1^2 in each of 130.
+        found.get_by_role("button", name="Spiral", exact=True).click()
+        assert_shows(found, {"radius r = √(φ² + θ²/λ)": [round(2**0.5 * 1.01**65, 4)]})
+        assert_shows(found, {"r₀ · modulusᵏ": [round(2**0.5 * 1.01**65, 4)]})
+
+
+def test_keys_change_the_step_the_rule_and_the_start(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "dirac-laboratory")
+        found.get_by_role("button", name="Spiral", exact=True).click()
+        found.get_by_label("step size η").focus()
+        for _ in range(30):
+            tab.keyboard.press("ArrowRight")
+        step = dirac_step(found)
+        assert step > 0.17
+        assert_dirac(found, "spiral", step=step)
+        found.get_by_role("button", name="One step", exact=True).click()
+        assert_dirac(found, "spiral", step=step, steps=131)
+        found.get_by_label("rule of a step").select_option("competitive")
+        found.get_by_role("button", name="Back to the start").click()
+        found.get_by_role("button", name="Ten steps", exact=True).click()
+        assert_dirac(found, "spiral", step=step, steps=10, rule="competitive")
+        start = found.get_by_role("button", name="start, φ")
+        start.focus()
+        for key in ("ArrowRight", "Shift+ArrowUp", "ArrowDown"):
+            tab.keyboard.press(key)
+        moved = {"start_phi": 1.05, "start_theta": 1.45}
+        assert_dirac(found, "spiral", step=step, steps=10, rule="competitive", **moved)
+        found.get_by_label("penalty of the critic").select_option("wgan_gp")
+        assert_shows(found, {"modulus of a step, exact": []})
+        assert "kink" in found.inner_text()
+
+
+def test_a_finger_drags_the_players_start(browser: Any, site: str) -> None:
+    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+        found = widget(tab, "dirac-laboratory")
+        handle = found.get_by_role("button", name="start, φ")
+        handle.scroll_into_view_if_needed()
+        x, y = middle(handle)
+        session = tab.context.new_cdp_session(tab)
+        for kind, points in (("Start", [(x, y)]), ("Move", [(x - 60, y + 20)]), ("End", [])):
+            touches = [{"x": left, "y": up} for left, up in points]
+            session.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": touches})
+        tab.wait_for_timeout(200)
+        phi, theta = numbers(handle.get_attribute("aria-label"))
+        assert phi < 0.5
+        assert theta < 0.9
+        assert_dirac(found, start_phi=phi, start_theta=theta)
+
+
+def test_the_players_move_in_view_and_rest_for_those_who_ask(browser: Any, site: str) -> None:
+    for motion, moves in (("no-preference", True), ("reduce", False)):
+        with opened(browser, site, reduced_motion=motion) as tab:
+            found = widget(tab, "dirac-laboratory")
+            found.get_by_role("button", name="Play", exact=True).click()
+            tab.wait_for_timeout(600)
+            if moves:
+                found.get_by_role("button", name="Pause", exact=True).click()
+            (made,) = shown(found, "steps made, k")
+            assert (made > 60) == moves
+            assert ("reduced motion" in found.inner_text()) != moves
+            if moves:
+                assert_dirac(found, steps=int(made))
+
+
+def assert_shift(found: Any, shift: float, bandwidth: float = 0.5) -> None:
+    """Rows of the table: value and slope of each distance, as gmlib has them."""
+    terms = ShiftedLaws(shift, bandwidth=bandwidth).terms()
+    wanted = {
+        "JSD": [terms.jsd, terms.jsd_slope],
+        "W₁": [terms.w1, terms.w1_slope],
+        "MMD²": [terms.mmd2, terms.mmd2_slope, terms.mmd2_most],
+    }
+    for row, values in wanted.items():
+        text = found.locator("tr", has_text=row)
+        got: list[float] = []
+        for _ in range(60):
+            got = numbers(text.inner_text())[: len(values)]
+            if got == pytest.approx(values, abs=2e-4):
+                break
+            found.page.wait_for_timeout(50)
+        assert got == pytest.approx(values, abs=2e-4), row
+    assert ("∞" in found.locator("tr", has_text="KL").locator("td").first.inner_text()) == (shift != 0)
+
+
+def test_distances_of_laws_that_are_moved_apart(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "shifted-laws")
+        assert_shift(found, 1.0)
+        row = found.locator("tr", has_text="W₁")
+        assert numbers(row.inner_text())[0] == 1.025
+        found.get_by_role("button", name="Δ = 2").click()
+        assert_shift(found, 2.0)
+        assert numbers(row.inner_text())[0] == 2.025
+        law = found.locator("button[role=slider]").first
+        law.focus()
+        for key in ("Shift+ArrowLeft", "Shift+ArrowLeft", "Shift+ArrowLeft", "ArrowLeft"):
+            tab.keyboard.press(key)
+        assert_shift(found, 0.45)
+        assert law.get_attribute("aria-valuetext") == "Δ = 0.45"
+        found.get_by_label("bandwidth ℓ of the kernel").focus()
+        tab.keyboard.press("Home")
+        assert_shift(found, 0.45, 0.1)
+        found.get_by_role("button", name="Δ = 0", exact=True).click()
+        assert_shift(found, 0.0, 0.1)
+
+
+def test_a_mouse_drags_the_law(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "shifted-laws")
+        law = found.locator("button[role=slider]").first
+        x, y = middle(law)
+        tab.mouse.move(x, y)
+        tab.mouse.down()
+        tab.mouse.move(x + 120, y, steps=6)
+        tab.mouse.up()
+        tab.wait_for_timeout(150)
+        shift = float(law.get_attribute("aria-valuenow"))
+        assert shift > 1.2
+        assert_shift(found, shift)
 
 
 def picture(found: Any) -> str:

@@ -1,7 +1,6 @@
 // Two laws, one of them dragged: their densities, the critics that tell them apart, and four distances against the shift.
 import { button, number, slider } from "../controls.js";
 import { curve } from "../draw.js";
-import { scientific } from "../scientific.js";
 import { KL, P, Q, critic, criticAt, jsd, kl, mmd2, witness } from "../shifted_beta.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
@@ -14,7 +13,7 @@ const COUNT = 241; // points of a curve
 const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const hundredth = (v) => Math.round(100 * v) / 100;
 const line = (from, to, count) => Float64Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
-const slope = (v) => (v === null ? "none" : Math.abs(v) < 5e-7 ? "0" : Math.abs(v) < 1e-3 ? scientific(v, 3) : number(v, 4));
+const slope = (v) => (v === null ? "none" : Math.abs(v) < 5e-7 ? "0" : number(v, 6));
 
 const ROWS = [
   ["kl", "KL(p‖q)", "pink", "∞"],
