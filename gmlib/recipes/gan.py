@@ -109,6 +109,7 @@ def game_task(
     *,
     critic_steps: int = 1,
     clip: float = 0.0,
+    penalty_every: int = 1,
 ) -> Task:
     """The training task of a game: the critic minimises its objective some times, then the generator its own.
 
@@ -118,9 +119,11 @@ def game_task(
         evaluate: the task's evaluation, called with the game.
         critic_steps: steps of the critic for one of the generator.
         clip: bound of the critic's weights, which are clipped before they are used; 0 for none.
+        penalty_every: take the penalties, so many times as heavy, in one round out of so many (Karras et al. 2020,
+            "Analyzing and improving the image quality of StyleGAN", call it lazy).
 
     Raises:
-        ValueError: ``critic_steps`` is below 1, or ``clip`` negative.
+        ValueError: ``critic_steps`` or ``penalty_every`` is below 1, or ``clip`` negative.
 
     Example:
         >>> import torch
@@ -134,6 +137,7 @@ def game_task(
     """
     check_count("critic_steps", critic_steps)
     check_number("clip", clip, low=0.0)
+    check_count("penalty_every", penalty_every)
 
     def clipped(model: nn.Module) -> Game:
         assert isinstance(model, Game)
@@ -142,7 +146,14 @@ def game_task(
         return model
 
     def critic(model: nn.Module, x: Tensor, noise: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        return _minimised(clipped(model).critic_terms(x, *noise))
+        terms = clipped(model).critic_terms(x, *noise)
+        heavier = sum(terms.penalties.values(), torch.zeros_like(terms.loss)) * (penalty_every - 1)
+        return _minimised(terms) | ({"loss": terms.total + heavier} if penalty_every > 1 else {})
+
+    def light(model: nn.Module, x: Tensor, noise: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        model = clipped(model)
+        bare = Game(model.generator, model.critic, model.loss, (), model.latent_dim)
+        return _minimised(bare.critic_terms(x, noise[0]))
 
     def generator(model: nn.Module, x: Tensor, noise: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         return _minimised(clipped(model).generator_terms(x, noise[0]))
@@ -151,19 +162,19 @@ def game_task(
         z = torch.randn(n, game.latent_dim, generator=source, device=device)
         return z, torch.rand(n, generator=source, device=device)
 
-    return Task(
-        game,
-        (*(critic,) * critic_steps, generator),
-        data,
-        noise,
-        evaluate,
-        players=(*("critic",) * critic_steps, "generator"),
-    )
+    rounds = [(critic,) * critic_steps + (generator,)]
+    rounds += [(light,) * critic_steps + (generator,)] * (penalty_every - 1)
+    players = ("critic",) * critic_steps + ("generator",)
+    return Task(game, sum(rounds, ()), data, noise, evaluate, players=players * penalty_every)
 
 
 def _minimised(terms: PlayerTerms) -> dict[str, Tensor]:
     # Without a penalty the objective is the loss, and one entry says it.
-    return {"loss": terms.total, **({"unpenalised": terms.loss} if terms.penalties else {}), **terms.penalties}
+    return {
+        "loss": terms.total,
+        **({"unpenalised": terms.loss} if terms.penalties else {}),
+        **terms.penalties,
+    }
 
 
 def coverage_evaluator(

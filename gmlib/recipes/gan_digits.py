@@ -17,7 +17,13 @@ from gmlib.classical import PixelHistograms
 from gmlib.data import mnist
 from gmlib.gan import GAN_LOSSES, R1, R2, Game
 from gmlib.gan.images import ImageCritic, ImageGenerator
-from gmlib.metrics import feature_network, frechet_distance, image_features, memorisation_ratio, precision_recall
+from gmlib.metrics import (
+    feature_network,
+    frechet_distance,
+    image_features,
+    memorisation_ratio,
+    precision_recall,
+)
 from gmlib.recipes.gan import game_task
 from gmlib.recipes.vae import mnist_vae
 from gmlib.training import Task
@@ -31,9 +37,10 @@ def digits_gan(
     loss: str = "non_saturating",
     gamma: float = 1.0,
     fakes_too: bool = False,
+    penalty_every: int = 4,
     latent_dim: int = 32,
-    generator_widths: Sequence[int] = (32, 64),
-    critic_widths: Sequence[int] = (32, 64),
+    generator_widths: Sequence[int] = (24, 48),
+    critic_widths: Sequence[int] = (16, 32),
     evaluate_on: str = "test",
 ) -> Task:
     """A convolutional generator and critic that play on the embedded 28x28 digits, without labels.
@@ -42,6 +49,7 @@ def digits_gan(
         loss: a name in ``gmlib.gan.GAN_LOSSES``.
         gamma: weight of the penalty on the critic's gradient at the data.
         fakes_too: penalise the gradient at the fakes as well.
+        penalty_every: rounds between two penalties, each so many times as heavy.
         latent_dim: coordinates of z.
         generator_widths: channels of the generator's levels, finest first.
         critic_widths: channels of the critic's levels, finest first.
@@ -71,7 +79,7 @@ def digits_gan(
     train = mnist_images("train")
     if evaluate_on == "validation":
         train = train[:-HELD_BACK]
-    return game_task(game, train, image_evaluator(evaluate_on))
+    return game_task(game, train, image_evaluator(evaluate_on), penalty_every=penalty_every)
 
 
 @lru_cache(maxsize=3)
@@ -232,7 +240,9 @@ def image_evaluator(held_out: str) -> Callable[[nn.Module], dict[str, float]]:
     def evaluate(model: nn.Module) -> dict[str, float]:
         assert isinstance(model, Game)
         device = next(model.parameters()).device
-        x = sample_images(model.cpu(), len(mnist_images(held_out)), generator=torch.Generator().manual_seed(0))
+        x = sample_images(
+            model.cpu(), len(mnist_images(held_out)), generator=torch.Generator().manual_seed(0)
+        )
         model.to(device)
         return dict(vars(image_measures(x, held_out=held_out)))
 

@@ -246,9 +246,10 @@ def _check_terms(terms: Any) -> None:
 
 
 def _mean(window: list[dict[str, float]], label: str) -> dict[str, float]:
-    """Means of one player's terms over the steps in which it moved; none when it did not."""
+    """Mean of each of one player's terms over the steps that have it; none when the player did not move."""
     rows = [row for row in window if f"{label}loss" in row]
-    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]} if rows else {}
+    columns = {name: [row[name] for row in rows if name in row] for row in rows for name in row}
+    return {name: sum(values) / len(values) for name, values in columns.items()}
 
 
 def _append(history: dict[str, list[float | int]], entry: dict[str, float | int]) -> None:

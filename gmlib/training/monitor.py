@@ -70,20 +70,21 @@ class Monitor:
     def __init__(self, process: Process, first_step: int) -> None:
         self.process = process
         self.step = first_step
-        self.kept: dict[str, Kept] = {}
-        self.order: list[str] = []
+        self.kept: dict[tuple[str, ...], Kept] = {}
+        self.order: list[tuple[str, ...]] = []
 
     def add(self, label: str, terms: dict[str, Tensor]) -> None:
         """Keep the terms of the next step, of at most READ_EVERY between reads. Does not wait for the device.
 
         Args:
-            label: put in front of their names; steps with one label have the same terms.
+            label: put in front of their names.
             terms: the terms by name.
         """
-        if label not in self.kept:
-            self.kept[label] = Kept(list(terms), terms["loss"].detach())
-        self.kept[label].add(terms)
-        self.order.append(label)
+        key = (label, *terms)
+        if key not in self.kept:
+            self.kept[key] = Kept(list(terms), terms["loss"].detach())
+        self.kept[key].add(terms)
+        self.order.append(key)
 
     def read(self, checkpoint: Path | None) -> list[dict[str, float]]:
         """The terms of every step since the last read, label and name in one. Waits for the device once.
@@ -96,10 +97,10 @@ class Monitor:
         blocks = [kept.rows() for kept in self.kept.values()]
         flat = iter(self.process.mean(torch.cat([block.flatten() for block in blocks])).tolist())
         rows = {
-            label: iter([{f"{label}{name}": next(flat) for name in kept.names} for _ in block])
-            for (label, kept), block in zip(self.kept.items(), blocks, strict=True)
+            key: iter([{f"{key[0]}{name}": next(flat) for name in kept.names} for _ in block])
+            for (key, kept), block in zip(self.kept.items(), blocks, strict=True)
         }
-        result = [next(rows[label]) for label in self.order]
+        result = [next(rows[key]) for key in self.order]
         first, self.step = self.step, self.step + len(result)
         self.order = []
         for step, row in enumerate(result, start=first):

@@ -170,6 +170,22 @@ def test_history_has_the_steps_of_each_player() -> None:
     }
 
 
+def test_two_losses_of_one_player_may_have_other_terms() -> None:
+    def plain(model: Pair, x: Tensor, z: Tensor) -> dict[str, Tensor]:
+        return {"loss": critic_loss(model, x, z)["loss"] * 0 + 2, "plain": torch.ones(())}
+
+    task = game(2)
+    task.loss = (critic_loss, plain, generator_loss)
+    history = train(task, config(6, log_every=6)).history
+    assert history["critic.plain"] == [1.0]
+    assert set(history) == {
+        *("critic.step", "critic.loss", "critic.penalty", "critic.plain"),
+        *("generator.step", "generator.loss"),
+    }
+    alone = train(task, config(1, log_every=1)).history
+    assert "critic.plain" not in alone
+
+
 class Interrupted(Exception):
     pass
 
