@@ -26,6 +26,7 @@ from gmlib.gan.ipm import (
 )
 from gmlib.gan.learned_moments import generator_moments, learned_moments
 from gmlib.gan.linear_game import alternating_invariant, measured_modulus, modulus, step_matrix
+from gmlib.gan.lipschitz import clip_weights, spectral_norm
 from gmlib.gan.lookahead import competitive, consensus, extragradient, rk4, unrolled
 from gmlib.gan.losses import GAN_LOSSES, GANLoss, PairLoss, RelativisticLoss
 from gmlib.gan.mmd_gan import FeatureKernel, MMDCritic, mmd_critic_loss
@@ -38,9 +39,7 @@ from gmlib.gan.regularisers import (
     R2,
     Consensus,
     GradientPenalty,
-    clip_weights,
     slope_squared,
-    spectral_norm,
 )
 from gmlib.gan.rejection import Accepted, gaussian_mean_acceptance, rejection_abc
 from gmlib.gan.scores import SCORING_RULES, ScoringRule, expected_score, score_value

@@ -1,4 +1,4 @@
-r"""What holds a critic back: gradient penalties, spectral norm, clipped weights; and the players' own gradients.
+r"""Penalties on the critic's gradient in its points, and on both players' gradients in their weights.
 
 A penalty is a callable ``penalty(critic, real, fake, noise)`` that returns a number to add to the critic's loss. All of
 them are written :math:`\frac\gamma2 \mathbb E(\dots)^2`, so that the :math:`\lambda` of WGAN-GP is :math:`\gamma/2`.
@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn.utils import parametrizations, parametrize
+from torch import Tensor
 
 from gmlib._checks import check_number, check_tensor
 
@@ -248,79 +247,6 @@ class Consensus:
         return 0.5 * self.gamma * total
 
 
-def spectral_norm(module: nn.Module, *, power_iterations: int = 1) -> nn.Module:
-    r"""Divide every weight matrix of a network by its largest singular value, in place.
-
-    .. math:: W \mapsto W / \sigma_1(W), \qquad \lVert W_L\, a(W_{L-1} \cdots) \rVert_{\mathrm{Lip}} \le 1
-              \text{ if every } a \text{ is 1-Lipschitz}
-
-    (Miyato et al. 2018, "Spectral normalization for generative adversarial networks"; torch's parametrization, one
-    power iteration a call in training mode.) A convolution's kernel is divided by the norm of its flattened matrix, which
-    does not bound the map's own.
-
-    Args:
-        module: the network; its linear and convolutional layers are changed.
-        power_iterations: power iterations a call.
-
-    Returns:
-        The same module.
-
-    Raises:
-        TypeError: ``module`` is no module.
-        ValueError: ``power_iterations`` is below 1, no layer has a weight matrix, or one is already divided.
-
-    Example:
-        >>> import torch
-        >>> from gmlib.gan import spectral_norm
-        >>> net = spectral_norm(torch.nn.Linear(3, 3), power_iterations=50)
-        >>> round(torch.linalg.matrix_norm(net.weight, 2).item(), 4)
-        1.0
-    """
-    _check_module(module)
-    if isinstance(power_iterations, bool) or not isinstance(power_iterations, int) or power_iterations < 1:
-        raise ValueError(f"power_iterations must be an int of at least 1, got {power_iterations!r}")
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d)
-    layers = [layer for layer in module.modules() if isinstance(layer, kinds)]
-    if not layers:
-        raise ValueError("module must have a linear or convolutional layer, got one without")
-    for layer in layers:
-        if parametrize.is_parametrized(layer, "weight"):
-            raise ValueError(
-                "module must have plain weights, got a layer whose weight is parametrized already"
-            )
-    for layer in layers:
-        parametrizations.spectral_norm(layer, n_power_iterations=power_iterations)
-    return module
-
-
-@torch.no_grad()
-def clip_weights(module: nn.Module, limit: float | int) -> None:
-    r"""Clip every weight of a network into :math:`[-c, c]`, in place.
-
-    (Arjovsky et al. 2017, algorithm 1.) The network's slope is then bounded, by a constant that depends on its sizes.
-
-    Args:
-        module: the network.
-        limit: :math:`c`, positive.
-
-    Raises:
-        TypeError: ``module`` is no module.
-        ValueError: ``limit`` is not positive.
-
-    Example:
-        >>> import torch
-        >>> from gmlib.gan import clip_weights
-        >>> net = torch.nn.Linear(3, 3)
-        >>> clip_weights(net, 0.01)
-        >>> bool(net.weight.abs().max() <= 0.01)
-        True
-    """
-    _check_module(module)
-    check_number("limit", limit, low=0.0, low_open=True)
-    for weight in module.parameters():
-        weight.clamp_(-limit, limit)
-
-
 def check_points(name: str, x: Any) -> None:
     """Raise unless ``x`` holds at least one point with at least one event dimension, (batch, *event)."""
     check_tensor(name, x)
@@ -342,8 +268,3 @@ def critic_output(critic: Critic, x: Tensor) -> Float[Tensor, " batch"]:
             f"critic(x) must have shape {tuple(x.shape[:1])}, one number a point, got shape {tuple(a.shape)}"
         )
     return a
-
-
-def _check_module(module: object) -> None:
-    if not isinstance(module, nn.Module):
-        raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")

@@ -180,7 +180,7 @@ def test_clip_weights() -> None:
         (
             lambda: spectral_norm(nn.Linear(1, 1), power_iterations=0),
             ValueError,
-            "power_iterations must be an int of at least 1, got 0",
+            "power_iterations must be at least 1, got 0",
         ),
         (lambda: spectral_norm(spectral_norm(nn.Linear(1, 1))), ValueError, "parametrized already"),
         (lambda: clip_weights(nn.Linear(1, 1), 0.0), ValueError, r"limit must be a finite number in \(0"),
