@@ -70,7 +70,7 @@ export default widget("shifted-laws", "Shift", (view) => {
   const kernel = (bandwidth) => {
     if (kept.bandwidth !== bandwidth) {
       const found = mmd2(bandwidth);
-      kept = { bandwidth, ...found, values: Float64Array.from(shifts, (s) => found.at(s).value) };
+      kept = { bandwidth, ...found, values: Float64Array.from(shifts, (s) => found.value(s)) };
     }
     return kept;
   };
@@ -78,7 +78,8 @@ export default widget("shifted-laws", "Shift", (view) => {
   view.draw(() => {
     const { shift, bandwidth } = state();
     const curves = kernel(bandwidth);
-    const [best, mmd, js, k] = [critic(shift), curves.at(shift), jsd(shift), kl(shift)];
+    const [best, js, k] = [critic(shift), jsd(shift), kl(shift)];
+    const mmd = { value: curves.value(shift), slope: curves.slope(shift) };
     const edges = [Math.min(0, shift) - 0.75, Math.max(0, shift) + 1.75];
     densities(view, upper, shift, edges);
     critics(view, middle, { shift, bandwidth, best, mmd }, edges);
