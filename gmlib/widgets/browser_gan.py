@@ -13,8 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gmlib._checks import check_choice, check_count, check_number
-from gmlib.gan import GAN_LOSSES, R1, R2, Critic, Game, GradientPenalty, clip_weights
-from gmlib.gan.coverage import grid_coverage
+from gmlib.gan import GAN_LOSSES, R1, R2, Critic, Game, GradientPenalty, clip_weights, grid_coverage
 from gmlib.nn import MLP
 from gmlib.widgets.base import STATIC, Widget
 from gmlib.widgets.draws import Draws, check_seed
@@ -66,20 +65,23 @@ FACE = [(-0.6, 0.7), (0.6, 0.7), *_arc(13, 1.1, 1.15 * math.pi, 1.85 * math.pi, 
 LOSSES = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
 REGULARISERS = ("none", "r1", "r2", "gradient_penalty", "clip")
 
-_FROM = {
-    "law": "sixteen",
+_PLAIN = {
+    "law": "ring",
     "loss": "non_saturating",
+    "regulariser": "none",
     "critic_steps": 1,
-    "lr_critic": 0.01,
-    "lr_generator": 0.005,
-    "optimizer": "adam",
-    "beta1": 0.5,
+    "lr_critic": 0.2,
+    "lr_generator": 0.1,
+    "optimizer": "sgd",
     "simultaneous": False,
 }
+_ADAM = {"law": "sixteen", "optimizer": "adam", "beta1": 0.5, "lr_critic": 0.01, "lr_generator": 0.005}
 PRESETS: dict[str, dict[str, Any]] = {
-    "collapse": {"label": "Collapse", **_FROM, "regulariser": "none"},
-    "cured": {"label": "Cured by R1", **_FROM, "regulariser": "r1", "gamma": 0.05},
+    "collapse": {"label": "Collapse", **_PLAIN},
+    "cured": {"label": "Cure: R1", **_PLAIN, "regulariser": "r1", "gamma": 0.3},
+    "sixteen": {"label": "16 modes", **_PLAIN, **_ADAM, "regulariser": "r1", "gamma": 0.05},
 }
+"""Settings to start from. The first two differ in the penalty alone."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,9 @@ class BrowserGan(Widget):
         ValueError: an argument is out of its range.
 
     References:
-        :class:`gmlib.gan.Game` has the two objectives; the sixteen Gaussians are those of M. Mescheder et al., *Which
-        training methods for GANs do actually converge?* (2018), only in their spirit: a law with modes to lose.
+        L. Metz et al., *Unrolled generative adversarial networks* (2017), where a ring of eight Gaussians shows what is
+        lost; L. Mescheder et al., *Which training methods for GANs do actually converge?* (2018), for the penalty R1.
+        :class:`gmlib.gan.Game` has the two objectives in torch.
 
     Example:
         >>> from gmlib.widgets import BrowserGan
@@ -162,17 +165,15 @@ class BrowserGan(Widget):
         help="sizes of the networks, the batch, the law and the picture",
     ).tag(sync=True)
     presets = traitlets.Dict(PRESETS, help="settings to start from").tag(sync=True)
-    law = traitlets.Enum([*LAWS, "drawn"], "sixteen", help="what the data come from").tag(sync=True)
+    law = traitlets.Enum([*LAWS, "drawn"], "ring", help="what the data come from").tag(sync=True)
     loss = traitlets.Enum([*LOSSES], "non_saturating", help="what the players minimise").tag(sync=True)
     regulariser = traitlets.Enum([*REGULARISERS], "none", help="what holds the critic back").tag(sync=True)
-    gamma = traitlets.Float(0.05, min=0.001, max=100.0, help="strength of a penalty").tag(sync=True)
+    gamma = traitlets.Float(0.3, min=0.001, max=100.0, help="strength of a penalty").tag(sync=True)
     limit = traitlets.Float(0.1, min=0.01, max=1.0, help="bound of clipped weights").tag(sync=True)
     critic_steps = traitlets.Int(1, min=1, max=10, help="critic steps a generator step").tag(sync=True)
-    lr_critic = traitlets.Float(0.01, min=1e-4, max=1.0, help="critic's learning rate").tag(sync=True)
-    lr_generator = traitlets.Float(0.005, min=1e-4, max=1.0, help="generator's learning rate").tag(sync=True)
-    optimizer = traitlets.Enum(["adam", "sgd"], "adam", help="how a step is made of a gradient").tag(
-        sync=True
-    )
+    lr_critic = traitlets.Float(0.2, min=1e-4, max=1.0, help="critic's learning rate").tag(sync=True)
+    lr_generator = traitlets.Float(0.1, min=1e-4, max=1.0, help="generator's learning rate").tag(sync=True)
+    optimizer = traitlets.Enum(["adam", "sgd"], "sgd", help="how a step is made of a gradient").tag(sync=True)
     beta1 = traitlets.Float(0.5, min=0.0, max=0.95, help="decay of Adam's first moment").tag(sync=True)
     simultaneous = traitlets.Bool(False, help="whether both players move from the same point").tag(sync=True)
     steps = traitlets.Int(0, min=0, max=MOST_STEPS, help="steps made").tag(sync=True)
@@ -189,16 +190,16 @@ class BrowserGan(Widget):
 
     def __init__(
         self,
-        law: str = "sixteen",
+        law: str = "ring",
         *,
         loss: str = "non_saturating",
         regulariser: str = "none",
-        gamma: float = 0.05,
+        gamma: float = 0.3,
         limit: float = 0.1,
         critic_steps: int = 1,
-        lr_critic: float = 0.01,
-        lr_generator: float = 0.005,
-        optimizer: str = "adam",
+        lr_critic: float = 0.2,
+        lr_generator: float = 0.1,
+        optimizer: str = "sgd",
         beta1: float = 0.5,
         simultaneous: bool = False,
         steps: int = 0,

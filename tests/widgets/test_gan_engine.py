@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gmlib.gan import GAN_LOSSES, R1, R2, Critic, Game, GradientPenalty, train_gan
+from gmlib.gan import GAN_LOSSES, R1, R2, Critic, Game, GradientPenalty, grid_coverage, train_gan
 from gmlib.gan.trainer import batches
 from gmlib.nn import MLP
 from gmlib.widgets import BrowserGan
-from gmlib.widgets.browser_gan import RADIUS, STD
+from gmlib.widgets.browser_gan import PRESETS, RADIUS, STD
 from gmlib.widgets.draws import Draws
 
 from .node import assert_same, evaluate
@@ -122,9 +122,24 @@ class Recorded(Draws):
         return value
 
 
+def settings_of(gan: BrowserGan) -> dict[str, Any]:
+    """The settings by the names of the browser."""
+    return {
+        "loss": gan.loss,
+        "regulariser": gan.regulariser,
+        "gamma": gan.gamma,
+        "clip": gan.limit,
+        "criticSteps": gan.critic_steps,
+        "criticRate": gan.lr_critic,
+        "generatorRate": gan.lr_generator,
+        "optimiser": gan.optimizer,
+        "beta1": gan.beta1,
+        "simultaneous": gan.simultaneous,
+    }
+
+
 def browser(gan: BrowserGan, noise: list[float]) -> dict[str, Any]:
     """The run in Node, on the same noise."""
-    regulariser, limit = gan.regulariser, gan.limit
     return evaluate(
         "Run from gan_engine",
         """
@@ -139,26 +154,23 @@ def browser(gan: BrowserGan, noise: list[float]) -> dict[str, Any]:
         sizes=gan.sizes,
         steps=gan.steps,
         law={"centres": gan.centres.tolist(), "std": STD, "radius": RADIUS},
-        settings={
-            "loss": gan.loss,
-            "regulariser": regulariser,
-            "gamma": gan.gamma,
-            "clip": limit,
-            "criticSteps": gan.critic_steps,
-            "criticRate": gan.lr_critic,
-            "generatorRate": gan.lr_generator,
-            "optimiser": gan.optimizer,
-            "beta1": gan.beta1,
-            "simultaneous": gan.simultaneous,
-        },
+        settings=settings_of(gan),
     )
 
 
+ADAM = {"optimizer": "adam", "lr_critic": 0.01, "lr_generator": 0.005}
 RUNS: list[dict[str, Any]] = [
-    {"law": "sixteen", "steps": 20},
-    {"law": "sixteen", "regulariser": "r1", "gamma": 0.05, "steps": 5, "seed": 3},
+    {"law": "sixteen", "steps": 20, **ADAM},
+    {"law": "sixteen", "regulariser": "r1", "steps": 5, "seed": 3},
     {"law": "ring", "loss": "wasserstein", "regulariser": "clip", "critic_steps": 3, "steps": 3},
-    {"law": "nine", "loss": "wasserstein", "regulariser": "gradient_penalty", "gamma": 10.0, "steps": 5},
+    {
+        "law": "nine",
+        "loss": "wasserstein",
+        "regulariser": "gradient_penalty",
+        "gamma": 10.0,
+        "steps": 5,
+        **ADAM,
+    },
     {"law": "two_moons", "loss": "relativistic", "regulariser": "r2", "simultaneous": True, "steps": 5},
     {
         "law": "two_modes",
@@ -170,7 +182,14 @@ RUNS: list[dict[str, Any]] = [
         "lr_generator": 0.1,
         "steps": 4,
     },
-    {"law": "drawn", "loss": "least_squares", "drawn": [(0.5, 1.0), (-1.0, 0.0)], "beta1": 0.0, "steps": 5},
+    {
+        "law": "drawn",
+        "loss": "least_squares",
+        "drawn": [(0.5, 1.0), (-1.0, 0.0)],
+        "steps": 5,
+        **ADAM,
+        "beta1": 0.0,
+    },
 ]
 
 
@@ -247,3 +266,85 @@ def test_the_first_run_is_the_trainers() -> None:
         )
         assert_same(got[0], flat(game.generator))
         assert_same(got[1], flat(game.critic))
+
+
+def test_counts_are_the_coverage_of_gmlib() -> None:
+    source = torch.Generator().manual_seed(0)
+    centres = torch.randn(12, 2, generator=source, dtype=F64)
+    points = torch.randn(300, 2, generator=source, dtype=F64)
+    for radius in (0.05, 0.3, 1.0):  # at the last one most points are near several centres
+        got = evaluate(
+            "coverage from gan_engine",
+            "return coverage(data.points.flat(), data.centres, data.radius);",
+            points=points,
+            centres=centres,
+            radius=radius,
+        )
+        truth = grid_coverage(points, centres, radius)
+        assert got == {"modes": truth.modes, "share": pytest.approx(truth.share)}
+
+
+def test_arrows_point_down_the_generators_loss() -> None:
+    generator, critic = players("relu", scale=3.0)
+    source = torch.Generator().manual_seed(2)
+    real, fake = (torch.randn(9, 2, generator=source, dtype=F64) for _ in range(2))
+    got = evaluate(
+        f"{MODULE}; Pass, advice from gan_engine",
+        MAKE
+        + """
+        const { critic } = make("relu", 1);
+        const [onReal, onFake] = [data.real, data.fake].map((x) => {
+          const pass = new Pass(critic, 9);
+          pass.forward(Float64Array.from(x.flat()));
+          return pass;
+        });
+        return data.losses.map((loss) => [...advice(loss, onFake, onReal.output)]);""",
+        losses=LOSSES,
+        latent=LATENT,
+        widths=WIDTHS,
+        real=real,
+        fake=fake,
+        theta=flat(generator),
+        phi=flat(critic),
+    )
+    for loss, arrows in zip(LOSSES, got, strict=True):
+        x = fake.clone().requires_grad_()
+        own = GAN_LOSSES[loss].generator_loss(critic(real), critic(x))
+        (slope,) = torch.autograd.grad(own, x)
+        assert_same(arrows, -9 * slope)  # of the sum over the points, not of their mean
+
+
+@pytest.mark.slow
+def test_collapse_and_its_cure_differ_in_the_penalty_alone() -> None:
+    """The presets do what their names say, on every one of three seeds; the noise is not that of the page."""
+    collapse, cured = PRESETS["collapse"], PRESETS["cured"]
+    assert {key for key in cured if cured[key] != collapse.get(key)} == {"label", "regulariser", "gamma"}
+    found = {}
+    for name, preset in (("collapse", collapse), ("cured", cured)):
+        gan = BrowserGan(**{key: value for key, value in preset.items() if key != "label"})
+        found[name] = evaluate(
+            "Run from gan_engine",
+            """
+            return [1, 2, 3].map((seed) => {
+              let state = seed;
+              const uniform = () => {
+                state = (state + 0x6d2b79f5) | 0;
+                let t = Math.imul(state ^ (state >>> 15), 1 | state);
+                t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+                return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+              };
+              uniform.normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+              const run = new Run({ ...data.sizes, activation: "relu" }, data.law, uniform);
+              const counts = [];
+              for (let i = 1; i <= 2600; i++) {
+                run.step(data.settings);
+                if (i > 2100 && i % 100 === 0) counts.push(run.coverage().modes);
+              }
+              return counts.sort()[2];  // the median of the last five looks
+            });""",
+            sizes=gan.sizes,
+            law={"centres": gan.centres.tolist(), "std": STD, "radius": RADIUS},
+            settings=settings_of(gan),
+        )
+    assert max(found["collapse"]) <= 3
+    assert min(found["cured"]) >= 7

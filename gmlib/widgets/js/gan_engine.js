@@ -426,6 +426,7 @@ export function coverage(points, centres, radius) {
 // --- a run from a seed -----------------------------------------------------------------------------------------------
 
 export const SEEN = 500; // generated points that are shown and counted, always of the same latents
+export const ASKED = 160; // of them, those at which the critic is asked where to go
 
 // Everything is drawn from one stream: the generator's weights, the critic's, the latents that are shown, and the noise of
 // each step. law: { centres, std, radius }, which may be exchanged on the way.
@@ -437,7 +438,7 @@ export class Run {
     const critic = new Network([2, ...widths, 1], activation).draw(random);
     this.game = new Game(generator, critic, batch);
     this.seen = new Pass(generator, SEEN);
-    this.judged = new Pass(critic, SEEN);
+    this.judged = new Pass(critic, ASKED);
     const fill = (array, one) => {
       for (let i = 0; i < array.length; i++) array[i] = one();
     };
@@ -463,7 +464,14 @@ export class Run {
   }
 
   points() {
-    return this.seen.forward();
+    if (this.made !== this.steps) this.seen.forward();
+    this.made = this.steps;
+    return this.seen.output;
+  }
+
+  // The critic's outputs on the first of them.
+  asked() {
+    return this.judged.forward(this.points().subarray(0, 2 * ASKED));
   }
 
   coverage() {

@@ -2,8 +2,7 @@
 // and how many modes of the law they find.
 import { button, check, choice, number, readout, select, slider } from "../controls.js";
 import { arrows, curve, particles } from "../draw.js";
-import { Pass } from "../gan_engine.js";
-import { advice, Run, scatter, SEEN, UNDECIDED } from "../gan_engine.js";
+import { advice, ASKED, Pass, Run, scatter, UNDECIDED } from "../gan_engine.js";
 import { random } from "../random.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
@@ -13,7 +12,6 @@ const SIDE = 40; // of the critic's map
 const MAP_EVERY = 3; // frames between two maps while it trains
 const LOOK_EVERY = 10; // steps between two counts, at first
 const LOOKS = 320; // then every other is dropped, and they become half as frequent
-const POINTS = 160; // generated points that have an arrow
 const GAP = 0.12; // between two drawn centres
 const REACH = 0.16; // of the eraser
 const FASTEST = 64; // steps a frame
@@ -112,12 +110,12 @@ class Trained {
     this.covered = new Stage(view, {
       label: "Share of the modes that have generated points, and share of the generated points that are near a mode, against the steps made.",
       height: () => 172,
-      margin: { left: 38, right: 12, top: 26, bottom: 26 },
+      margin: { left: 46, right: 20, top: 26, bottom: 26 },
     });
     this.losses = new Stage(view, {
       label: "Losses of critic and generator against the steps made.",
       height: () => 160,
-      margin: { left: 38, right: 12, top: 26, bottom: 26 },
+      margin: { left: 46, right: 20, top: 26, bottom: 26 },
     });
     right.append(this.covered.element, this.losses.element);
     this.numbers = readout(view, right, [
@@ -363,11 +361,10 @@ class Trained {
     particles(stage, this.shownReal, { colour: colours.ink, radius: 1.2, alpha: 0.55 });
     if (view.get("arrows")) {
       const { loss } = this.settings;
-      run.judged.forward(points);
-      const reals = Float64Array.from({ length: SEEN }, (_, i) => onReal[i % onReal.length] ?? 0);
+      run.asked();
+      const reals = Float64Array.from({ length: ASKED }, (_, i) => onReal[i % onReal.length]);
       const pull = advice(loss, run.judged, reals);
-      const feet = points.subarray(0, 2 * POINTS);
-      arrows(stage, feet, pull.subarray(0, 2 * POINTS), { longest: 26, colour: colours.ink, scale: 0.7, alpha: 0.75 });
+      arrows(stage, points.subarray(0, 2 * ASKED), pull, { longest: 26, colour: colours.ink, scale: 0.7, alpha: 0.75 });
     }
     particles(stage, points, { colour: colours.red, radius: 1.5, alpha: 0.9 });
     if (view.get("law") === "drawn") {
@@ -411,7 +408,7 @@ class Trained {
     let middle = UNDECIDED[view.get("loss")];
     let scale = 1;
     if (middle === null) {
-      const onFake = run.judged.forward(run.points());
+      const onFake = run.asked();
       middle = (mean(onReal) + mean(onFake)) / 2;
       const spread = Math.sqrt(mean(Float64Array.from(values, (v) => (v - middle) ** 2)));
       scale = 1 / Math.max(spread, 1e-9);
