@@ -12,6 +12,7 @@ from gmlib.gan.f_divergences import FDivergence, f_divergence_1d
 from gmlib.gan.f_table import F_DIVERGENCES
 from gmlib.gan.game import Game, PlayerTerms
 from gmlib.gan.gmmn import MixtureKernel, MomentMatching, mmd2_shift_gradient, moment_matching_loss
+from gmlib.gan.images import ImageCritic, ImageGenerator
 from gmlib.gan.implicit import SheetRank, empirical_density_1d, implicit_cdf, sample_rank, sheet_rank
 from gmlib.gan.information import CorrelatedGaussians, information_bound
 from gmlib.gan.ipm import (
@@ -89,6 +90,8 @@ __all__ = [
     "Game",
     "GameDiverged",
     "GradientPenalty",
+    "ImageCritic",
+    "ImageGenerator",
     "KantorovichCritic",
     "KernelBall",
     "LinearFunctions",

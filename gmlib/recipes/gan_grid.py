@@ -93,6 +93,7 @@ class Cure:
         lr: learning rate of both players.
         momentum: of "sgd", or Adam's beta1.
         simultaneous: both players move at once.
+        average: decay a step of either player of the averaged weights that are looked at, 0 for the last ones.
 
     Example:
         >>> from gmlib.recipes.gan_grid import Cure
@@ -112,6 +113,7 @@ class Cure:
     lr: float = 0.05
     momentum: float = 0.0
     simultaneous: bool = False
+    average: float = 0.0
 
     @property
     def passes(self) -> float:
@@ -150,7 +152,7 @@ class Cure:
 
 
 GAMMA = 0.1
-"""Weight of R1 and R2 in the record, chosen on seed 100."""
+"""Weight of R1 and R2 in the record."""
 
 CURES = (
     Cure("plain"),
@@ -164,6 +166,9 @@ CURES = (
     Cure("Adam, beta1 = 0", optimizer="adam", lr=1e-3),
     Cure("Adam, beta1 = 0.9", optimizer="adam", lr=1e-3, momentum=0.9),
     Cure("Adam, beta1 = 0, R1", optimizer="adam", lr=1e-3, penalty="r1", gamma=GAMMA),
+    Cure(
+        "Adam, beta1 = 0, R1, averaged", optimizer="adam", lr=1e-3, penalty="r1", gamma=GAMMA, average=0.999
+    ),
     Cure(
         "WGAN, gradient penalty, Adam",
         loss="wasserstein",
@@ -181,6 +186,10 @@ CURES = (
 """What is recorded, each at the plain game's settings but for what its name says."""
 
 
+TABLES = ("modes", "share", "reverse_kl", "nearest_modes")
+"""What is kept of every look."""
+
+
 @dataclass
 class GridRun:
     """Several games of one cure, watched.
@@ -192,10 +201,11 @@ class GridRun:
         step: steps of the generator done at each look.
         modes: [game][look], modes with a sample within the radius.
         share: [game][look], share of the samples within the radius of a mode.
-        reverse_kl: [game][look], nats, of these samples' histogram over the modes from equal shares; log k if there are none.
+        reverse_kl: [game][look], nats, of the histogram of these over the modes from equal shares; log k if there is none.
         nearest_modes: [game][look], modes that are the nearest one of some sample, wherever it is.
-        seconds: processor time of all games together.
+        seconds: processor time of all games together (of a recipe: time on a busy machine).
         diverged: the step at which a number ceased to be finite, or None.
+        recipe: the recipe whose seeds these are; "" for games side by side.
 
     Example:
         >>> from gmlib.recipes.gan_grid import Cure, play_grid
@@ -214,6 +224,7 @@ class GridRun:
     nearest_modes: list[list[int]] = field(default_factory=list)
     seconds: float = 0.0
     diverged: int | None = None
+    recipe: str = ""
 
 
 def play_grid(
@@ -241,7 +252,7 @@ def play_grid(
         What was seen at the start and at every look.
 
     Raises:
-        ValueError: a name or a number is out of its range.
+        ValueError: a name or a number is out of its range, or the cure averages weights.
 
     Example:
         >>> from gmlib.recipes.gan_grid import Cure, play_grid
@@ -252,10 +263,14 @@ def play_grid(
     for name, value in (("games", games), ("steps", steps), ("every", every), ("samples", samples)):
         check_count(name, value)
     check_count("seed", seed, low=0)
+    if cure.average:
+        raise ValueError(
+            f"cure must have average 0, got {cure.average}: only the recipe gan-grid-r1 averages"
+        )
     centres = LAWS[law](noise=0.02, dtype=torch.float32).means
     run, game = GridRun(cure, law, seed), cure.players(games, seed)
-    for table in (run.modes, run.share, run.reverse_kl, run.nearest_modes):
-        table.extend([] for _ in range(games))
+    for name in TABLES:
+        getattr(run, name).extend([] for _ in range(games))
 
     def draw(n: int, generator: torch.Generator) -> Tensor:
         which = torch.randint(len(centres), (n,), generator=generator)
@@ -295,6 +310,30 @@ def play_grid(
     except GameDiverged as error:
         run.diverged = error.step
     run.seconds = time.process_time() - started
+    return run
+
+
+def run_of_recipe(cure: Cure, records: Sequence[dict[str, Any]]) -> GridRun:
+    """The run that the seeds of a recipe make, for the record.
+
+    Args:
+        cure: how the recipe plays.
+        records: what :func:`gmlib.train.run` returned for each seed, with evaluations on the way.
+
+    Example:
+        >>> history = {"evaluate.step": [4], **{f"evaluate.{name}": [1.0] for name in TABLES}}
+        >>> run = run_of_recipe(Cure("plain"), [{"name": "gan-grid", "seed": 0, "seconds": 9.0, "history": history}])
+        >>> run.step, run.modes
+        ([2], [[1]])
+    """
+    histories = [entry["history"] for entry in records]
+    moves = cure.critic_steps + 1
+    run = GridRun(cure, "sixteen_gaussians", records[0]["seed"], recipe=records[0]["name"])
+    run.step = [step // moves for step in histories[0]["evaluate.step"]]
+    for name in TABLES:
+        values = [history[f"evaluate.{name}"] for history in histories]
+        setattr(run, name, [[int(v) for v in each] for each in values] if "modes" in name else values)
+    run.seconds = sum(entry["seconds"] for entry in records)
     return run
 
 
@@ -362,7 +401,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m gmlib.recipes.gan_grid", description="Play the grid and record it."
     )
     parser.add_argument(
-        "--cure", nargs="+", default=[cure.name for cure in CURES], help="names (default: all)"
+        "--cure",
+        nargs="+",
+        default=[cure.name for cure in CURES if not cure.average],
+        help="names (default: all)",
     )
     parser.add_argument("--law", default="sixteen_gaussians", choices=tuple(LAWS))
     parser.add_argument("--games", type=int, default=3)
@@ -374,9 +416,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(arguments)
     for name in args.cure:
-        cure = next((cure for cure in CURES if cure.name == name), None)
+        cure = next((cure for cure in CURES if cure.name == name and not cure.average), None)
         if cure is None:
-            parser.error(f"--cure must be among {', '.join(cure.name for cure in CURES)}, got {name!r}")
+            known = ", ".join(cure.name for cure in CURES if not cure.average)
+            parser.error(f"--cure must be among {known}, got {name!r}")
         run = play_grid(
             cure, law=args.law, games=args.games, steps=args.steps, every=args.every, seed=args.seed
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,12 +17,17 @@ from gmlib.gan import GAN_LOSSES, R1, Game, toy_critic, toy_generator, train_gan
 WIDTH = 0.1
 """Standard deviation of each of the two modes, which are at -1 and 1."""
 
+RECORD = Path(__file__).with_name("gan_line.json")
+"""The recorded runs, packaged with gmlib."""
+
 
 @dataclass
 class LineRun:
     """A game on the line, watched.
 
     Attributes:
+        gamma: weight of R1.
+        seed: of weights and draws.
         step: steps of the generator done at each look.
         mean: of the generator's law.
         right: share of its samples above 0: one half when both modes have their share, 0 or 1 when it sits in one.
@@ -32,6 +40,8 @@ class LineRun:
         ([0, 1, 2], 3)
     """
 
+    gamma: float = 0.0
+    seed: int = 0
     step: list[int] = field(default_factory=list)
     mean: list[float] = field(default_factory=list)
     right: list[float] = field(default_factory=list)
@@ -41,7 +51,7 @@ class LineRun:
     def hops(self) -> int:
         """How often the generator went from nine samples in ten on one side to nine in ten on the other."""
         sides = [r > 0.5 for r in self.right if abs(r - 0.5) >= 0.4]
-        return sum(a != b for a, b in zip(sides, sides[1:], strict=False))
+        return sum(a != b for a, b in pairwise(sides))
 
 
 def two_modes(n: int, generator: torch.Generator) -> Tensor:
@@ -102,7 +112,7 @@ def play_line(
         torch.manual_seed(seed)
         players = toy_generator(1, latent_dim=1, widths=widths), toy_critic(1, widths=widths)
     game = Game(*players, GAN_LOSSES["non_saturating"], [R1(gamma)] if gamma else [], latent_dim=1)
-    run = LineRun()
+    run = LineRun(gamma, seed)
 
     def watch(step: int, game: Game) -> dict[str, float]:
         x = game.sample(samples, generator=torch.Generator().manual_seed(0))
@@ -124,3 +134,14 @@ def play_line(
         watch=watch,
     )
     return run
+
+
+def recorded_lines() -> list[LineRun]:
+    """The recorded runs of :func:`play_line`: eight seeds, plain and with R1 of weight 1, 1,500 steps each.
+
+    Example:
+        >>> from gmlib.recipes.gan_line import recorded_lines
+        >>> sorted({line.gamma for line in recorded_lines()})
+        [0.0, 1.0]
+    """
+    return [LineRun(**entry) for entry in json.loads(RECORD.read_text())]
