@@ -18,6 +18,7 @@ from gmlib.classical import best_bandwidth
 from gmlib.distributions import GaussianMixture, toy
 from gmlib.widgets import (
     Bandwidth,
+    BrowserGan,
     DiracLaboratory,
     HonestDashboard,
     ImportanceSamples,
@@ -1110,6 +1111,120 @@ def test_a_mouse_drags_the_law(browser: Any, site: str) -> None:
         assert_shift(found, shift)
 
 
+def assert_trained(found: Any, **state: Any) -> None:
+    """The read-outs have the numbers of the same steps in torch."""
+    gan = BrowserGan(**state)
+    terms = gan.terms()
+    half = pytest.approx  # of a unit in the last place, and a little
+    assert_shows(
+        found,
+        {
+            "steps made": [gan.steps],
+            "modes with generated points within 0.1": [terms.modes, len(gan.centres)],
+            "generated points within 0.1 of a mode": half([100 * terms.share], abs=0.051),
+            "critic's loss": half([terms.critic_loss], abs=5.1e-4),
+            "its penalty": half([terms.penalty], abs=5.1e-4),
+            "generator's loss": half([terms.generator_loss], abs=5.1e-4),
+        },
+    )
+
+
+def test_a_gan_is_trained_by_keys(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "browser-gan")
+        tab.context.set_offline(True)
+        step = found.get_by_role("button", name="One step")
+        step.focus()
+        for _ in range(3):
+            tab.keyboard.press("Enter")
+        assert_trained(found, steps=3)
+        found.get_by_role("button", name="Start again").click()
+        assert_shows(found, {"steps made": [0.0]})
+        gamma = found.locator("input[aria-label='strength γ of the penalty']")
+        assert gamma.is_hidden()
+        found.get_by_label("what holds the critic back").select_option("r1")
+        found.get_by_label("losses", exact=True).select_option("least_squares")
+        gamma.focus()
+        tab.keyboard.press("End")
+        k = found.locator("input[aria-label='critic steps k, each generator step']")
+        k.focus()
+        tab.keyboard.press("ArrowRight")
+        step.click()
+        step.click()
+        assert_trained(found, steps=2, loss="least_squares", regulariser="r1", gamma=100.0, critic_steps=2)
+        found.get_by_role("button", name="Cure: R1").click()
+        tab.wait_for_timeout(300)
+        found.get_by_role("button", name="Pause").click()
+        found.get_by_role("button", name="Start again").click()
+        assert_shows(found, {"steps made": [0.0]})
+        found.get_by_role("button", name="100 steps").click()
+        assert_trained(found, steps=100, regulariser="r1", gamma=0.3)
+        tab.wait_for_function(
+            "() => document.querySelector('[data-widget=browser-gan] .gm-w-live').textContent.startsWith('Step 100.')"
+        )
+
+
+def test_a_law_is_drawn_by_keys_and_by_hand(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "browser-gan")
+        brush = found.locator("button.gm-w-handle")
+        assert brush.is_hidden()
+        found.get_by_label("data", exact=True).select_option("drawn")
+        found.get_by_role("button", name="Clear the drawing").click()
+        found.get_by_role("button", name="One step").click()
+        assert "draw something first" in found.locator(".gm-w-notice").inner_text()
+        brush.focus()
+        for key in ("Space", "Shift+ArrowRight", "Space", "ArrowUp", "ArrowUp", "Space", "Delete"):
+            tab.keyboard.press(key)
+        tab.keyboard.press("Shift+ArrowLeft")
+        tab.keyboard.press("Space")
+        found.get_by_role("button", name="Start again").click()
+        found.get_by_role("button", name="One step").click()
+        assert_trained(found, law="drawn", drawn=[(0.0, 0.0), (1.0, 0.0), (0.0, 0.2)], steps=1)
+        canvas = found.locator("canvas").first
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        tab.mouse.move(box["x"] + 40, box["y"] + 40)
+        tab.mouse.down()
+        tab.mouse.move(box["x"] + 140, box["y"] + 40, steps=12)
+        tab.mouse.up()
+        tab.wait_for_timeout(150)
+        modes = "modes with generated points within 0.1"
+        assert shown(found, modes)[1] > 6
+        found.get_by_label("erase").check()
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        tab.mouse.move(box["x"] + 30, box["y"] + 40)
+        tab.mouse.down()
+        tab.mouse.move(box["x"] + 150, box["y"] + 40, steps=12)
+        tab.mouse.up()
+        tab.wait_for_timeout(150)
+        assert shown(found, modes)[1] == 3
+
+
+def test_a_finger_draws_a_law(browser: Any, site: str) -> None:
+    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+        found = widget(tab, "browser-gan")
+        found.get_by_label("data", exact=True).select_option("drawn")
+        canvas = found.locator("canvas").first
+        canvas.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        box = canvas.bounding_box()
+        before = len(BrowserGan("drawn").centres)
+        touched(tab, *((box["x"] + x, box["y"] + 30) for x in range(30, 160, 10)))
+        assert shown(found, "modes with generated points within 0.1")[1] > before + 3
+
+
+def test_a_gan_waits_for_those_who_asked_for_less_motion(browser: Any, site: str) -> None:
+    with opened(browser, site, reduced_motion="reduce") as tab:
+        found = widget(tab, "browser-gan")
+        found.get_by_role("button", name="Play").click()
+        tab.wait_for_timeout(400)
+        assert shown(found, "steps made") == [0.0]
+        assert "reduced motion" in found.locator(".gm-w-notice").inner_text()
+        found.get_by_role("button", name="100 steps").click()
+        assert_trained(found, steps=100)
+
+
 def picture(found: Any) -> str:
     return found.locator("canvas").first.evaluate("c => c.toDataURL()")
 
@@ -1268,6 +1383,25 @@ def test_a_module_that_fails_leaves_a_notice_and_the_others(browser: Any, site: 
     tab.locator(".gm-notice").wait_for(timeout=15_000)
     assert said in tab.locator(".gm-notice").inner_text()
     tab.locator("[data-widget=posterior-tug][data-ready]").wait_for(timeout=15_000)
+    context.close()
+
+
+def test_a_shared_part_that_cannot_be_loaded_is_said_at_every_widget(browser: Any, site: str) -> None:
+    text = (HTML / GALLERY).read_text("utf8")
+    modules = {entry["state"]["_esm"] for entry in state_of(text).values()}
+    (part, *_) = sorted(
+        set.intersection(*(needed([name], HTML / "_widgets") for name in modules)),
+        key=lambda name: -(HTML / "_widgets" / f"{name}.js").stat().st_size,
+    )
+    asked: list[str] = []
+    context, address = changed(site, browser, text)
+    context.route(f"**/_widgets/{part}.js", lambda route: (asked.append(part), route.abort()))
+    context.set_default_timeout(10_000)
+    tab = context.new_page()
+    tab.goto(address)
+    tab.wait_for_function(f"() => document.querySelectorAll('.gm-notice').length === {views(GALLERY)}")
+    assert "could not be loaded" in tab.locator(".gm-notice").first.inner_text()
+    assert len(asked) <= 2, "asked for once, and at most once more"
     context.close()
 
 
