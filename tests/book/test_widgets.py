@@ -1401,7 +1401,7 @@ def test_a_shared_part_that_cannot_be_loaded_is_said_at_every_widget(browser: An
     tab.goto(address)
     tab.wait_for_function(f"() => document.querySelectorAll('.gm-notice').length === {views(GALLERY)}")
     assert "could not be loaded" in tab.locator(".gm-notice").first.inner_text()
-    assert len(asked) <= 2, "asked for once, and at most once more"
+    assert 1 <= len(asked) <= len(modules)  # again for a module that comes later, for it may be there by then
     context.close()
 
 
