@@ -19,6 +19,12 @@ def check_tensor(name: str, value: Any, *, floating: bool = True) -> None:
         )
 
 
+def check_callable(name: str, value: Any) -> None:
+    """Raise ``TypeError`` unless ``value`` can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be callable, got {type(value).__name__}")
+
+
 def check_event(name: str, value: Any, event_shape: tuple[int, ...]) -> None:
     """Raise unless ``value`` is a floating tensor whose last dimensions are ``event_shape``."""
     check_tensor(name, value)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmlib._checks import check_count, check_number, check_tensor
+from gmlib._checks import check_callable, check_count, check_number, check_tensor
 
 Critic = Callable[[Tensor], Tensor]
 
@@ -31,22 +31,31 @@ class Line:
 
     def integral(self, values: Tensor) -> Tensor:
         """The integral of a function that is given on the nodes."""
-        return (values[1:] + values[:-1]).sum() * (
-            self.spacing / 2
-        )  # torch.trapezoid subtracts the ends: inf - inf
+        # Not torch.trapezoid, which subtracts the ends: inf - inf.
+        return (values[1:] + values[:-1]).sum() * (self.spacing / 2)
 
     def expected(self, log_density: Tensor, values: Tensor) -> Tensor:
         """Its expectation; what has no mass does not count, be the value infinite."""
-        density = log_density.exp()
-        return self.integral(torch.where(density > 0, density * values, torch.zeros_like(density)))
+        return self.integral(weighted(log_density, values))
+
+
+def weighted(log_density: Tensor, values: Tensor) -> Tensor:
+    """A density times values; 0 where it has no mass, be the value infinite."""
+    density = log_density.exp()
+    return torch.where(density > 0, density * values, torch.zeros_like(density))
+
+
+def check_log_prob(name: str, law: Any) -> None:
+    """Raise ``TypeError`` unless ``law`` has a log-density."""
+    if not callable(getattr(law, "log_prob", None)):
+        raise TypeError(f"{name} must have a method log_prob, got {type(law).__name__}")
 
 
 def on_line(p: Any, q: Any, low: float | None, high: float | None, points: int) -> Line:
     """Evaluate two laws over one coordinate on a grid; by default 12 standard deviations beyond both means."""
     check_count("points", points, low=3)
     for name, law in (("p", p), ("q", q)):
-        if not callable(getattr(law, "log_prob", None)):
-            raise TypeError(f"{name} must have a method log_prob, got {type(law).__name__}")
+        check_log_prob(name, law)
         if tuple(getattr(law, "event_shape", (1,))) != (1,) or tuple(getattr(law, "batch_shape", ())) != ():
             shapes = (*getattr(law, "batch_shape", ()), *getattr(law, "event_shape", ()))
             raise ValueError(f"{name} must be one law over one coordinate, got a law of shape {shapes}")
@@ -75,8 +84,7 @@ def _end(name: str, given: float | None, sign: int, p: Any, q: Any) -> float:
 
 def on_nodes(name: str, critic: Critic, line: Line) -> Tensor:
     """The critic's values on the nodes, or an error that names it."""
-    if not callable(critic):
-        raise TypeError(f"{name} must be callable, got {type(critic).__name__}")
+    check_callable(name, critic)
     values = critic(line.x)
     check_tensor(name, values)
     if values.shape != line.log_p.shape:
@@ -85,11 +93,3 @@ def on_nodes(name: str, critic: Critic, line: Line) -> Tensor:
             f"for {tuple(line.x.shape)}"
         )
     return values
-
-
-def check_vectors(**values: Any) -> None:
-    """Raise unless each value is a non-empty floating vector, (n,); looks at shapes only."""
-    for name, value in values.items():
-        check_tensor(name, value)
-        if value.dim() != 1 or value.shape[0] == 0:
-            raise ValueError(f"{name} must have shape (n,) with n >= 1, got shape {tuple(value.shape)}")

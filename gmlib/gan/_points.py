@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
 from gmlib._checks import check_finite, check_table, check_tensor
 
+Kernel = Callable[[Tensor, Tensor], Tensor]
+"""``kernel(x, y)``: (n, \\*event), (m, \\*event) -> (n, m)."""
 
-def check_callable(name: str, value: Any) -> None:
-    """Raise unless ``value`` can be called."""
-    if not callable(value):
-        raise TypeError(f"{name} must be callable, got {type(value).__name__}")
+
+def kernel_values(kernel: Kernel, x: Tensor, y: Tensor) -> Tensor:
+    """The kernel of all pairs, or an error: the mean of one value a row would be a number as well, and a wrong one."""
+    values = kernel(x, y)
+    check_tensor("kernel(x, y)", values)
+    if tuple(values.shape) != (x.shape[0], y.shape[0]):
+        raise ValueError(
+            f"kernel must return the value of each pair, shape {(x.shape[0], y.shape[0])}, "
+            f"got {tuple(values.shape)}"
+        )
+    return values
+
+
+def check_vectors(**values: Any) -> None:
+    """Raise unless each value is a non-empty floating vector, (n,); looks at shapes only."""
+    for name, value in values.items():
+        check_tensor(name, value)
+        if value.dim() != 1 or value.shape[0] == 0:
+            raise ValueError(f"{name} must have shape (n,) with n >= 1, got shape {tuple(value.shape)}")
 
 
 def check_batch(name: str, x: Any, *, rows: int = 1, finite: bool = False) -> None:

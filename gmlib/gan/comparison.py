@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_number, check_tensor
-from gmlib.gan._line import check_vectors
+from gmlib.gan._points import check_vectors
 from gmlib.gan.f_bound import BoundTerms
 
 

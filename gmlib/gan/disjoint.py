@@ -7,7 +7,6 @@ distance counts every step, and the MMD those within reach of its kernel.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,11 +15,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_finite, check_tensor
+from gmlib._checks import check_callable, check_finite
+from gmlib.gan._points import Kernel, check_vectors, kernel_values
 from gmlib.gan.beta_law import BetaLaw
 
 NODES = 200
-KernelFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Distances:
     mmd2: Tensor
 
 
-def point_mass_distances(shift: Float[Tensor, " n"], kernel: KernelFunction) -> Distances:
+def point_mass_distances(shift: Float[Tensor, " n"], kernel: Kernel) -> Distances:
     r"""Distances of the point mass at 0 from the one at the shift :math:`\Delta`, differentiable in the shift.
 
     .. math:: \mathrm{KL} = \infty, \qquad \mathrm{JSD} = \log 2, \qquad W_1 = \lvert\Delta\rvert, \qquad
@@ -79,19 +78,18 @@ def point_mass_distances(shift: Float[Tensor, " n"], kernel: KernelFunction) -> 
         [-1.0, 1.0]
     """
     _check_shift(shift)
+    check_callable("kernel", kernel)
     apart = shift != 0
     still = 0 * shift  # keeps the graph, so that the gradient is a 0 and not an error
     point, origin = shift[:, None], torch.zeros_like(shift[:1])[:, None]
-    cross = _kernel(kernel, point, origin)[:, 0]
-    own = torch.stack([_kernel(kernel, x, x)[0, 0] for x in point.split(1)])
-    mmd2 = own + _kernel(kernel, origin, origin)[0, 0] - 2 * cross
+    cross = kernel_values(kernel, point, origin)[:, 0]
+    own = torch.stack([kernel_values(kernel, x, x)[0, 0] for x in point.split(1)])
+    mmd2 = own + kernel_values(kernel, origin, origin)[0, 0] - 2 * cross
     kl = torch.where(apart, math.inf, still)
     return Distances(kl, math.log(2) * apart.to(shift) + still, shift.abs(), mmd2)
 
 
-def shifted_distances(
-    p: BetaLaw, q: BetaLaw, shift: Float[Tensor, " n"], kernel: KernelFunction
-) -> Distances:
+def shifted_distances(p: BetaLaw, q: BetaLaw, shift: Float[Tensor, " n"], kernel: Kernel) -> Distances:
     r"""Distances of p from q moved by each shift, by Gauss-Legendre rules; differentiable in it.
 
     Once the intervals are apart, the KL is infinite, the JSD exactly log 2, and :math:`W_1` the difference of the means,
@@ -123,6 +121,7 @@ def shifted_distances(
         if not isinstance(law, BetaLaw):
             raise TypeError(f"{name} must be a BetaLaw, got {type(law).__name__}")
     _check_shift(shift)
+    check_callable("kernel", kernel)
     nodes, weights = (torch.as_tensor(v, dtype=shift.dtype, device=shift.device) for v in _legendre())
     x_p, x_q = p.shift + nodes, q.shift + nodes + shift[:, None]  # (m,), (n, m): each law's own interval
     mass_p, mass_q = weights * p.density(x_p), weights * q.density(q.shift + nodes)
@@ -146,11 +145,13 @@ def _w1(p: BetaLaw, q: BetaLaw, shift: Tensor, nodes: Tensor, weights: Tensor) -
     return (gap * weights * lengths[..., None]).sum((0, 2))
 
 
-def _mmd2(kernel: KernelFunction, x_p: Tensor, x_q: Tensor, mass_p: Tensor, mass_q: Tensor) -> Tensor:
+def _mmd2(kernel: Kernel, x_p: Tensor, x_q: Tensor, mass_p: Tensor, mass_q: Tensor) -> Tensor:
     rows = [x_p[:, None], *(row[:, None] for row in x_q)]
-    pp = mass_p @ _kernel(kernel, rows[0], rows[0]) @ mass_p
+    pp = mass_p @ kernel_values(kernel, rows[0], rows[0]) @ mass_p
     values = [
-        pp + mass_q @ _kernel(kernel, row, row) @ mass_q - 2 * mass_p @ _kernel(kernel, rows[0], row) @ mass_q
+        pp
+        + mass_q @ kernel_values(kernel, row, row) @ mass_q
+        - 2 * mass_p @ kernel_values(kernel, rows[0], row) @ mass_q
         for row in rows[1:]
     ]
     return torch.stack(values)
@@ -163,19 +164,6 @@ def _legendre() -> tuple[np.ndarray, np.ndarray]:
     return (nodes + 1) / 2, weights / 2
 
 
-def _kernel(kernel: KernelFunction, x: Tensor, y: Tensor) -> Tensor:
-    if not callable(kernel):
-        raise TypeError(f"kernel must be callable, got {type(kernel).__name__}")
-    values = kernel(x, y)
-    if values.shape != (x.shape[0], y.shape[0]):
-        raise ValueError(
-            f"kernel must map (n, 1) and (m, 1) to (n, m) = {(x.shape[0], y.shape[0])}, got {tuple(values.shape)}"
-        )
-    return values
-
-
 def _check_shift(shift: Tensor) -> None:
-    check_tensor("shift", shift)
-    if shift.dim() != 1 or shift.shape[0] == 0:
-        raise ValueError(f"shift must have shape (n,) with n >= 1, got shape {tuple(shift.shape)}")
+    check_vectors(shift=shift)
     check_finite("shift", shift.detach())

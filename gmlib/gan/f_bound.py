@@ -8,7 +8,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib.gan._line import Critic, check_vectors, on_line, on_nodes
+from gmlib.gan._line import Critic, on_line, on_nodes
+from gmlib.gan._points import check_vectors
 from gmlib.gan.f_divergences import FDivergence, check_divergence
 
 

@@ -117,7 +117,8 @@ def f_divergence_1d(
 
     Raises:
         TypeError: a law has no ``log_prob``, or ``divergence`` is neither.
-        ValueError: a law is not over one coordinate, or ``low`` is not below ``high``.
+        ValueError: a law is not over one coordinate, ``low`` is not below ``high``, or ``divergence`` is
+            a function and q has no mass at points where p has.
 
     Example:
         >>> import torch
@@ -138,6 +139,11 @@ def f_divergence_1d(
         return line.integral(divergence.integrand(line.log_p, line.log_q))
     if not callable(divergence):
         raise TypeError(f"divergence must be an FDivergence or a function, got {type(divergence).__name__}")
+    if bool(((line.log_p.exp() > 0) & (line.log_q.exp() == 0)).any()):
+        raise ValueError(
+            "q must have mass wherever p has, to the precision of its dtype, when the divergence is a function: "
+            "got points without; F_DIVERGENCES knows the value there"
+        )
     return line.expected(line.log_q, divergence(line.log_ratio.exp()))
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from gmlib.gan._line import weighted
 from gmlib.gan.f_divergences import FDivergence
 
 LOG2 = math.log(2)
@@ -18,25 +19,20 @@ def _below(c: Tensor, highest: float, values: Tensor) -> Tensor:
     return torch.where(c < highest, values, torch.inf)
 
 
-def _weighted(log_weight: Tensor, values: Tensor) -> Tensor:
-    """e^log_weight times values, 0 where the weight is 0."""
-    return torch.where(log_weight > -torch.inf, log_weight.exp() * values, 0.0)
-
-
 def _kl_integrand(log_p: Tensor, log_q: Tensor) -> Tensor:
-    return _weighted(log_p, log_p - log_q)
+    return weighted(log_p, log_p - log_q)
 
 
 def _js_integrand(log_p: Tensor, log_q: Tensor) -> Tensor:
     middle = torch.logaddexp(log_p, log_q) - LOG2
-    return _weighted(log_p, log_p - middle) + _weighted(log_q, log_q - middle)
+    return weighted(log_p, log_p - middle) + weighted(log_q, log_q - middle)
 
 
 def _pearson_integrand(log_p: Tensor, log_q: Tensor) -> Tensor:
     # (p - q)^2 / q: from the ratio where the two are near, from logs where q may be too small to stand alone.
     ratio = log_p - log_q
     near = log_q.exp() * torch.expm1(ratio.clamp(-1, 1)).square()
-    far = _weighted(log_p, (log_p - log_q).exp() - 2) + log_q.exp()
+    far = weighted(log_p, (log_p - log_q).exp() - 2) + log_q.exp()
     return torch.where(ratio.abs() < 1, near, far)
 
 

@@ -6,17 +6,15 @@ what training wants: the terms, any callable kernel, no look at the values on th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_number, check_tensor
-from gmlib.gan._points import check_batch, check_callable, check_partner
-
-Kernel = Callable[[Tensor, Tensor], Tensor]
+from gmlib._checks import check_callable, check_number, check_tensor
+from gmlib.gan._points import Kernel, check_batch, check_partner, kernel_values
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class MixtureKernel:
         bandwidths: :math:`\ell_b > 0`, in the units of the data; usually a factor 2 or more apart.
 
     Raises:
-        TypeError: a bandwidth is not a number.
+        TypeError: not a sequence, or a bandwidth is not a number.
         ValueError: there is none, or one is not positive and finite.
 
     Example:
@@ -44,6 +42,8 @@ class MixtureKernel:
     bandwidths: Sequence[float]
 
     def __post_init__(self) -> None:
+        if isinstance(self.bandwidths, str) or not isinstance(self.bandwidths, Sequence):
+            raise TypeError(f"bandwidths must be a sequence of numbers, got {type(self.bandwidths).__name__}")
         if len(self.bandwidths) == 0:
             raise ValueError("bandwidths must hold at least one bandwidth, got none")
         for bandwidth in self.bandwidths:
@@ -125,13 +125,13 @@ def moment_matching_loss(
     check_batch("fake", fake, rows=2)
     check_partner("fake", fake, "real", real)
     own_real, own_fake = _own(kernel, real, unbiased), _own(kernel, fake, unbiased)
-    cross = kernel(real, fake).mean()
+    cross = kernel_values(kernel, real, fake).mean()
     return MomentMatching(own_real + own_fake - 2 * cross, own_real, own_fake, cross)
 
 
 def _own(kernel: Kernel, x: Tensor, unbiased: bool) -> Tensor:
     """The mean kernel value of pairs of a sample, of different points if ``unbiased``."""
-    values, n = kernel(x, x), x.shape[0]
+    values, n = kernel_values(kernel, x, x), x.shape[0]
     return (values.sum() - values.diagonal().sum()) / (n * (n - 1)) if unbiased else values.mean()
 
 
@@ -151,7 +151,7 @@ def mmd2_shift_gradient(
     Args:
         shift: :math:`\Delta`, (d,), in the units of the data.
         var: v, the variance of both laws in every direction, at least 0.
-        bandwidths: :math:`\ell_b > 0` of a :class:`MixtureKernel`, or one of them.
+        bandwidths: :math:`\ell_b > 0` of a :class:`MixtureKernel`; one alone as a sequence of one.
 
     Returns:
         (d,), pointing away from 0; descent goes the other way.

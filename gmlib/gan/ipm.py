@@ -14,10 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gmlib._checks import check_callable
 from gmlib._extras import require
-from gmlib.gan._points import check_callable, check_law, check_matrix
-
-Kernel = Callable[[Tensor, Tensor], Tensor]
+from gmlib.gan._points import Kernel, check_law, check_matrix, check_vector, kernel_values
 
 
 class FunctionClass(ABC):
@@ -57,7 +56,10 @@ class FiniteFunctions(FunctionClass):
 
     def best(self, measure: Float[Tensor, " n"], points: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """Return the values of the function with the largest difference, its sign chosen so that it is positive."""
-        values = torch.stack([function(points) for function in self.functions])
+        rows = [function(points) for function in self.functions]
+        for i, row in enumerate(rows):
+            check_vector(f"functions[{i}](points)", row, points.shape[0], "point")
+        values = torch.stack(rows)
         gaps = values @ measure
         index = gaps.abs().argmax()
         return torch.where(gaps[index] < 0, -values[index], values[index])
@@ -172,7 +174,7 @@ class KernelBall(FunctionClass):
 
     def best(self, measure: Float[Tensor, " n"], points: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """Return the witness, of norm 1 (0 where the measure is)."""
-        embedding = self.kernel(points, points) @ measure
+        embedding = kernel_values(self.kernel, points, points) @ measure
         norm = (measure @ embedding).clamp_min(0).sqrt()
         return torch.where(
             norm > 0, embedding / torch.where(norm > 0, norm, 1.0), torch.zeros_like(embedding)

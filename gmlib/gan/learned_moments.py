@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_tensor
-from gmlib.gan._points import check_batch, check_callable
+from gmlib._checks import check_callable, check_tensor
+from gmlib.gan._points import check_batch
 
 
 def learned_moments(classifier: nn.Module, x: Float[Tensor, "n *event"]) -> Float[Tensor, "n k"]:

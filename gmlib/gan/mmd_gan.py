@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_number
-from gmlib.gan._points import check_batch, check_callable, check_partner
-from gmlib.gan.gmmn import Kernel, moment_matching_loss
+from gmlib._checks import check_callable, check_number
+from gmlib.gan._points import Kernel, check_batch, check_partner
+from gmlib.gan.gmmn import moment_matching_loss
 
 
 class FeatureKernel(nn.Module):

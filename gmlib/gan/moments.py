@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_number, check_tensor
-from gmlib.gan._points import check_batch, check_callable, check_partner, check_vector
+from gmlib._checks import check_callable, check_count, check_number, check_tensor
+from gmlib.gan._points import check_batch, check_partner, check_vector
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from gmlib._checks import check_number, check_tensor
-from gmlib.gan._line import check_vectors, on_line
+from gmlib.gan._line import check_log_prob, on_line
+from gmlib.gan._points import check_vectors
 
 LOG4 = math.log(4)
 
@@ -37,7 +38,7 @@ def optimal_logit(
         log_prior: :math:`\log(n_{\mathrm{real}} / n_{\mathrm{fake}})`, the log-odds of the classes.
 
     Returns:
-        (\*batch,), in nats; infinite where one law has no mass.
+        (\*batch,), in nats; infinite where one law has no mass, NaN where neither has.
 
     Raises:
         TypeError: a law has no ``log_prob``, ``x`` is not a floating tensor, or ``log_prior`` not a number.
@@ -52,8 +53,7 @@ def optimal_logit(
         [0.5, 0.0, -0.5]
     """
     for name, law in (("p", p), ("q", q)):
-        if not callable(getattr(law, "log_prob", None)):
-            raise TypeError(f"{name} must have a method log_prob, got {type(law).__name__}")
+        check_log_prob(name, law)
     check_tensor("x", x)
     check_number("log_prior", log_prior)
     return p.log_prob(x) - q.log_prob(x) + log_prior

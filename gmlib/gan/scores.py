@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from gmlib._checks import check_number, check_tensor
-from gmlib.gan._line import Critic, on_line, on_nodes
+from gmlib.gan._line import Critic, on_line, on_nodes, weighted
 from gmlib.gan.losses import PairLoss
 
 Pay = Callable[[Tensor], Tensor]
@@ -149,8 +149,7 @@ def _check_rule(rule: Any) -> None:
 
 def _log_value(log_p: Tensor, log_q: Tensor) -> Tensor:
     total = torch.logaddexp(log_p, log_q)
-    terms = [torch.where(v > -torch.inf, v.exp() * (v - total), 0.0) for v in (log_p, log_q)]
-    return terms[0] + terms[1]
+    return weighted(log_p, log_p - total) + weighted(log_q, log_q - total)
 
 
 def _brier_value(log_p: Tensor, log_q: Tensor) -> Tensor:

@@ -3,17 +3,14 @@ r"""The witness of the maximum mean discrepancy: the critic that needs no traini
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_event, check_number
-from gmlib.gan._points import check_batch, check_callable, check_partner, check_vector
-
-Kernel = Callable[[Tensor, Tensor], Tensor]
+from gmlib._checks import check_callable, check_event, check_number
+from gmlib.gan._points import Kernel, check_batch, check_partner, check_vector, kernel_values
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,9 @@ def mmd_witness(kernel: Kernel, x: Float[Tensor, "n *event"], y: Float[Tensor, "
 def _mean(kernel: Kernel, x: Tensor, y: Tensor) -> Tensor:
     """The mean kernel value of all pairs, in blocks of some 4 million."""
     blocks = x.split(max(1, 2**22 // y.shape[0]))
-    return torch.stack([kernel(block, y).sum() for block in blocks]).sum() / (x.shape[0] * y.shape[0])
+    return torch.stack([kernel_values(kernel, block, y).sum() for block in blocks]).sum() / (
+        x.shape[0] * y.shape[0]
+    )
 
 
 def gaussian_witness(

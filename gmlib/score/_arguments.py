@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gmlib._checks import check_callable as check_callable
 from gmlib._checks import check_finite, check_number, check_tensor
 from gmlib.distributions import Law
 
@@ -24,12 +25,6 @@ def check_points(name: str, x: Any) -> None:
             f"{name} must have shape (batch, *event) with at least one point and one event dimension, "
             f"got shape {tuple(x.shape)}"
         )
-
-
-def check_callable(name: str, value: Any) -> None:
-    """Raise unless ``value`` can be called."""
-    if not callable(value):
-        raise TypeError(f"{name} must be callable, got {type(value).__name__}")
 
 
 def check_law(name: str, value: Any) -> None:

@@ -118,7 +118,7 @@ def test_bad_input() -> None:
         point_mass_distances(shift / 0, KERNEL)
     with pytest.raises(TypeError, match="kernel must be callable"):
         point_mass_distances(shift, 1.0)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="kernel must map"):
+    with pytest.raises(ValueError, match="kernel must return the value of each pair"):
         shifted_distances(P, Q, shift, lambda x, y: x)
     with pytest.raises(TypeError, match="q must be a BetaLaw"):
         shifted_distances(P, None, shift, KERNEL)  # type: ignore[arg-type]

@@ -185,6 +185,11 @@ def test_bad_input() -> None:
         moment_matching_loss(kernel, x, torch.zeros(3, 3))
     with pytest.raises(TypeError, match=r"fake must be a torch\.Tensor"):
         moment_matching_loss(kernel, x, [[0.0]])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="kernel must return the value of each pair"):
+        # One value a row has a mean too.
+        moment_matching_loss(lambda x, y: (x - y).square().sum(1), x, x, unbiased=False)
+    with pytest.raises(TypeError, match="bandwidths must be a sequence"):
+        MixtureKernel(1.0)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="bandwidths must hold at least one"):
         MixtureKernel(())
     with pytest.raises(ValueError, match=r"bandwidths must be a finite number in \(0"):
