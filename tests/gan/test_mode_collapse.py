@@ -52,7 +52,10 @@ def test_hopping() -> None:
     lines = recorded_lines()
     plain, damped = ([line for line in lines if line.gamma == gamma] for gamma in (0.0, 1.0))
     assert len(plain) == len(damped) == 8
-    assert sum(line.hops for line in plain) > 2 * sum(line.hops for line in damped)
+    assert all(line.hops >= 1 for line in plain)
+    assert sum(line.hops for line in damped) < sum(line.hops for line in plain)
+    # At the end the plain game has both modes in one seed of eight, the damped one in all.
+    assert sum(abs(line.right[-1] - 0.5) < 0.1 for line in plain) <= 2
     assert all(abs(line.right[-1] - 0.5) < 0.1 for line in damped)
 
 
@@ -70,7 +73,20 @@ def test_gan_stabilisers() -> None:
     seen = grid_coverage(x, CENTRES)
     assert seen.modes == 16
     assert abs(seen.share - cured["0"]["share"]) < 5 * (2 * 0.25 / 10_000) ** 0.5
-    # In the record every cure says what it costs, in passes of the networks of a plain step.
-    passes = {run.cure.name: run.cure.passes / recorded("plain").cure.passes for run in recorded_runs()}
-    assert passes["R1"] == 13 / 9
-    assert min(passes.values()) == passes["plain"] == 1
+    # In the record, without averages: after as many rounds on the ring of eight the penalised game has every mode and the
+    # plain one has lost some; the cure's cost is counted in passes of the networks.
+    ring, ring_cured = (
+        recorded("plain", "eight_gaussians"),
+        recorded("Adam, beta1 = 0, R1", "eight_gaussians"),
+    )
+    assert all(modes[-1] < 8 for modes in ring.modes)
+    assert all(modes[-1] == 8 for modes in ring_cured.modes)
+    assert ring.step == ring_cured.step
+    assert ring_cured.cure.passes / ring.cure.passes == 13 / 9
+    # On the grid after 10,000 rounds: Adam without momentum has more of its samples near a mode than plain descent, and a
+    # wider critic by itself has fewer.
+    plain_run, adam, wide = (recorded(name) for name in ("plain", "Adam, beta1 = 0", "wide critic"))
+    at = plain_run.step.index(10_000), adam.step.index(10_000), wide.step.index(10_000)
+    shares = [[each[i] for each in run.share] for run, i in zip((plain_run, adam, wide), at, strict=True)]
+    assert min(shares[1]) > max(shares[0])
+    assert max(shares[2]) < min(shares[0])
