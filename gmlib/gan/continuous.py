@@ -12,7 +12,7 @@ from torch import Tensor
 from gmlib._checks import check_finite, check_number, check_tensor
 from gmlib.gan.dirac import DiracGAN
 from gmlib.gan.lookahead import rk4
-from gmlib.gan.two_player import TwoPlayerGame
+from gmlib.gan.two_player import TwoPlayerGame, check_game
 
 
 @torch.no_grad()
@@ -25,7 +25,8 @@ def flow(
 ) -> Float[Tensor, "n *batch d"]:
     r"""Follow the players' gradients in time.
 
-    .. math:: \dot\varphi = -\eta_\varphi\nabla_\varphi L_\varphi, \qquad \dot\theta = -\eta_\theta\nabla_\theta L_\theta
+    .. math:: \dot\varphi = -\eta_\varphi\nabla_\varphi \mathcal L_D, \qquad
+              \dot\theta = -\eta_\theta\nabla_\theta \mathcal L_G
 
     Runge-Kutta steps of order four, equal between two times and at most ``max_step`` long. On a rotation of unit speed
     the radius then shrinks by :math:`10^{-12}` in the time 1: see :func:`~gmlib.gan.rk4`.
@@ -52,6 +53,7 @@ def flow(
     """
     check_tensor("times", times)
     check_number("max_step", max_step, low=0.0, low_open=True)
+    check_game(game)
     game.split(start)
     check_finite("start", start)
     check_finite("times", times)
@@ -100,6 +102,11 @@ def linear_flow(
     if times.dim() != 1:
         raise ValueError(f"times must be a row, got shape {tuple(times.shape)}")
     game.split(start)
+    if times.dtype != start.dtype or times.device != start.device:
+        raise ValueError(
+            f"times must have dtype {start.dtype} and device {start.device} as start has, "
+            f"got {times.dtype} and {times.device}"
+        )
     jacobian = game.jacobian(torch.zeros(2, dtype=start.dtype, device=start.device))
     return torch.einsum("nij,...j->n...i", torch.linalg.matrix_exp(times[:, None, None] * jacobian), start)
 
@@ -128,6 +135,7 @@ def conserved(game: DiracGAN, state: Float[Tensor, "*batch 2"]) -> Float[Tensor,
         >>> conserved(DiracGAN("linear", rate_theta=0.25), torch.tensor([1.0, 1.0])).item()
         5.0
     """
+    check_game(game, DiracGAN)
     phi, theta = (part.squeeze(-1) for part in game.split(state))
     return phi.square() / game.rate_phi + theta.square() / game.rate_theta
 
@@ -191,6 +199,7 @@ def wgan_gp_cycle(game: DiracGAN) -> Cycle:
 
 
 def _check_linear(game: DiracGAN, penalties: tuple[str, ...]) -> None:
+    check_game(game, DiracGAN)
     if game.loss != "linear" or game.penalty not in penalties:
         raise ValueError(
             f"game must have the linear loss and a penalty of {penalties}, got {game.loss!r} and {game.penalty!r}"

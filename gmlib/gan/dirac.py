@@ -20,7 +20,8 @@ PENALTIES = ("none", "r1", "r2", "wgan_gp", "quartic")
 class DiracGAN(TwoPlayerGame):
     r"""Data are the point 0, the generator is the point :math:`\theta`, the critic the line :math:`a(x) = -\varphi x`.
 
-    .. math:: L_\varphi = -\psi(0) - \psi(\theta\varphi) + R(\varphi), \qquad L_\theta = \psi(0) + \psi(\theta\varphi)
+    .. math:: \mathcal L_D = -\psi(0) - \psi(\theta\varphi) + R(\varphi), \qquad
+              \mathcal L_G = \psi(0) + \psi(\theta\varphi)
 
     (:eq:`eq-14-dirac` in the book; Mescheder et al. 2018, section 2.) The only equilibrium is (0, 0), and the field turns
     about it: :math:`\dot\varphi = \eta_\varphi\,[\psi'(\theta\varphi)\,\theta - R'(\varphi)]`,

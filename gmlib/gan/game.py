@@ -37,10 +37,11 @@ class PlayerTerms:
 class Game(nn.Module):
     r"""A generator and a critic, each with its own objective.
 
-    .. math:: \min_\phi L_D(\phi, \theta) + R(\phi, \theta), \qquad \min_\theta L_G(\phi, \theta)
+    .. math:: \min_\varphi \mathcal L_D(\varphi, \theta) + R(\varphi, \theta), \qquad
+              \min_\theta \mathcal L_G(\varphi, \theta)
 
-    (:eq:`eq-14-minimax` in the book, where :math:`L_G = -L_D`.) The critic's objective sends no gradient to the generator,
-    and the trainer moves each player by its own objective only.
+    (:eq:`eq-14-minimax` in the book, where :math:`\mathcal L_G = -\mathcal L_D`.) The critic's objective sends no gradient
+    to the generator, and the trainer moves each player by its own objective only.
 
     Args:
         generator: maps z, (batch, latent_dim), to points (batch, \*event).
@@ -113,7 +114,7 @@ class Game(nn.Module):
         z: Float[Tensor, "batch latent"],
         noise: Float[Tensor, " batch"] | None = None,
     ) -> PlayerTerms:
-        r"""What the critic minimises, :math:`L_D` and its penalties (:eq:`eq-14-losses` in the book).
+        r"""What the critic minimises, :math:`\mathcal L_D` and its penalties (:eq:`eq-14-losses` in the book).
 
         Args:
             real: data, (batch, \*event).
@@ -138,7 +139,7 @@ class Game(nn.Module):
     def generator_terms(
         self, real: Float[Tensor, "batch *event"] | None, z: Float[Tensor, "batch latent"]
     ) -> PlayerTerms:
-        r"""What the generator minimises, :math:`L_G` (:eq:`eq-14-losses` in the book).
+        r"""What the generator minimises, :math:`\mathcal L_G` (:eq:`eq-14-losses` in the book).
 
         Args:
             real: data, (batch, \*event); may be None for a loss that does not look at it.

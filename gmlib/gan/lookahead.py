@@ -77,7 +77,7 @@ def unrolled(eta: float, *, inner: float, steps: int = 1) -> Rule:
     r"""The generator's loss is taken at the critic that *would* follow, and differentiated through those steps.
 
     .. math:: \varphi_{j+1} = \varphi_j + \eta_{\mathrm{in}}\, v_\varphi(\varphi_j, \theta), \qquad
-              \theta' = \theta - \eta\eta_\theta\, \frac{d}{d\theta} L_\theta\big(\varphi_k(\theta), \theta\big)
+              \theta' = \theta - \eta\eta_\theta\, \frac{d}{d\theta} \mathcal L_G\big(\varphi_k(\theta), \theta\big)
 
     (:eq:`eq-14b-unrolled` in the book; Metz et al. 2017.) The critic itself takes one step from the old state.
 

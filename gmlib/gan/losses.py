@@ -1,7 +1,7 @@
 r"""What two players minimise: three functions of the critic's output, or functions of differences of it.
 
 The critic's output :math:`a` is a logit (:math:`D = \sigma(a)`) or a value; each loss says which. Every player
-*minimises*: :math:`L_D` is a sum of two means without the weights ½, and a loss with a generator's part of
+*minimises*: :math:`\mathcal L_D` is a sum of two means without the weights ½, and a loss with a generator's part of
 :math:`-L_-` is the zero-sum game.
 """
 
@@ -37,8 +37,8 @@ class GANLoss(Protocol):
 class PairLoss:
     r"""A pair of losses made of three functions of the critic's output.
 
-    .. math:: L_D = \mathbb E_{p_{\mathrm{data}}} L_+(a(x)) + \mathbb E_{p_\theta} L_-(a(x)), \qquad
-              L_G = \mathbb E_{z} L_G(a(G_\theta(z)))
+    .. math:: \mathcal L_D = \mathbb E_{p_{\mathrm{data}}} L_+(a(x)) + \mathbb E_{p_\theta} L_-(a(x)), \qquad
+              \mathcal L_G = \mathbb E_{z} L_G(a(G_\theta(z)))
 
     (:eq:`eq-14-losses` in the book; Mohamed & Lakshminarayanan 2016 write g, h and l for the three.)
 
@@ -72,7 +72,7 @@ class PairLoss:
                 raise TypeError(f"{part} must be callable, got {type(getattr(self, part)).__name__}")
 
     def critic_loss(self, a_real: Float[Tensor, " n"], a_fake: Float[Tensor, " m"]) -> Float[Tensor, ""]:
-        r""":math:`L_D`, the mean of :math:`L_+` over the data plus that of :math:`L_-` over the fakes.
+        r""":math:`\mathcal L_D`, the mean of :math:`L_+` over the data plus that of :math:`L_-` over the fakes.
 
         Args:
             a_real: the critic's output on data, (n,).
@@ -89,7 +89,7 @@ class PairLoss:
     def generator_loss(
         self, a_real: Float[Tensor, " n"] | None, a_fake: Float[Tensor, " m"]
     ) -> Float[Tensor, ""]:
-        r""":math:`L_G`, the mean over the fakes.
+        r""":math:`\mathcal L_G`, the mean over the fakes.
 
         Args:
             a_real: not looked at, and may be None; here so that every loss is called alike.
@@ -109,11 +109,11 @@ class RelativisticLoss:
 
     Paired, with :math:`\Delta_i = a(x_i) - a(G(z_i))`, and average, with the mean :math:`\bar a` of the other sample:
 
-    .. math:: L_D = -\mathbb E \log\sigma(\Delta), \qquad L_G = -\mathbb E \log\sigma(-\Delta)
+    .. math:: \mathcal L_D = -\mathbb E \log\sigma(\Delta), \qquad \mathcal L_G = -\mathbb E \log\sigma(-\Delta)
 
-    .. math:: L_D = -\mathbb E_x \log\sigma\big(a(x) - \bar a_{\mathrm{fake}}\big)
+    .. math:: \mathcal L_D = -\mathbb E_x \log\sigma\big(a(x) - \bar a_{\mathrm{fake}}\big)
               - \mathbb E_z \log\sigma\big(\bar a_{\mathrm{real}} - a(G(z))\big), \qquad
-              L_G = \text{the same with data and fakes exchanged}
+              \mathcal L_G = \text{the same with data and fakes exchanged}
 
     (:eq:`eq-14b-relativistic` in the book; Jolicoeur-Martineau 2019, "The relativistic discriminator".) A constant added
     to :math:`a` changes nothing, so that the output has no meaning by itself. At its best critic the paired loss is
@@ -145,7 +145,7 @@ class RelativisticLoss:
             raise TypeError(f"average must be a bool, got {type(self.average).__name__}")
 
     def critic_loss(self, a_real: Float[Tensor, " n"], a_fake: Float[Tensor, " m"]) -> Float[Tensor, ""]:
-        r""":math:`L_D`, small when data score higher than fakes.
+        r""":math:`\mathcal L_D`, small when data score higher than fakes.
 
         Args:
             a_real: the critic's output on data, (n,).
@@ -169,7 +169,7 @@ class RelativisticLoss:
     def generator_loss(
         self, a_real: Float[Tensor, " n"] | None, a_fake: Float[Tensor, " m"]
     ) -> Float[Tensor, ""]:
-        r""":math:`L_G`, the critic's loss with the samples exchanged.
+        r""":math:`\mathcal L_G`, the critic's loss with the samples exchanged.
 
         Args:
             a_real: the critic's output on data, (n,).
@@ -186,7 +186,15 @@ class RelativisticLoss:
 
 
 def check_outputs(name: str, value: object) -> None:
-    """Raise unless ``value`` holds the critic's outputs on at least one point, (batch,)."""
+    """Raise unless ``value`` holds the critic's outputs on at least one point, (batch,).
+
+    Example:
+        >>> import torch
+        >>> from gmlib.gan.losses import check_outputs
+        >>> check_outputs("a_fake", torch.zeros(2, 1))
+        Traceback (most recent call last):
+        ValueError: a_fake must have shape (batch,) with at least one point, one number a point, got shape (2, 1)
+    """
     check_tensor(name, value)
     assert isinstance(value, Tensor)
     if value.dim() != 1 or value.numel() == 0:
@@ -226,5 +234,5 @@ hinge              max(0, 1 - a)          max(0, 1 + a)          -a             
 least_squares      (a - 1)²               (a + 1)²               a²                    (r - 1) / (r + 1)
 ================== ====================== ====================== ===================== ==================================
 
-Those of the f-divergences, with :math:`(-t, f^*, -f^*)`, come from ``F_DIVERGENCES``.
+Those of the f-divergences, with :math:`(-c, f^*, -f^*)`, come from ``F_DIVERGENCES``.
 """

@@ -204,7 +204,7 @@ class GradientPenalty:
 class Consensus:
     r"""The players' common penalty, on the length of the game's vector field.
 
-    .. math:: \frac\gamma2 \lVert v \rVert^2, \qquad v = (\nabla_\phi L_D, \nabla_\theta L_G)
+    .. math:: \frac\gamma2 \lVert v \rVert^2, \qquad v = (\nabla_\varphi \mathcal L_D, \nabla_\theta \mathcal L_G)
 
     (:eq:`eq-14b-consensus` in the book; Mescheder et al. 2017, "The numerics of GANs", equation 7.) Both players add it
     to what they minimise. A `Game` that has one among its regularisers computes both gradients at every step.
@@ -248,7 +248,13 @@ class Consensus:
 
 
 def check_points(name: str, x: Any) -> None:
-    """Raise unless ``x`` holds at least one point with at least one event dimension, (batch, *event)."""
+    """Raise unless ``x`` holds at least one point with at least one event dimension, (batch, *event).
+
+    Example:
+        >>> import torch
+        >>> from gmlib.gan.regularisers import check_points
+        >>> check_points("real", torch.zeros(3, 2))
+    """
     check_tensor(name, x)
     if x.dim() < 2 or x.numel() == 0:
         raise ValueError(
@@ -258,7 +264,14 @@ def check_points(name: str, x: Any) -> None:
 
 
 def critic_output(critic: Critic, x: Tensor) -> Float[Tensor, " batch"]:
-    """Return ``critic(x)`` after a look at its kind and shape: one number a point."""
+    """Return ``critic(x)`` after a look at its kind and shape: one number a point.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.gan.regularisers import critic_output
+        >>> critic_output(lambda x: x.sum(1), torch.ones(2, 3))
+        tensor([3., 3.])
+    """
     if not callable(critic):
         raise TypeError(f"critic must be callable, got {type(critic).__name__}")
     a = critic(x)

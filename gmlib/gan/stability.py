@@ -20,8 +20,9 @@ def game_jacobian(
     r"""The Jacobian of the velocity field of two players, for any losses and parameters, by autograd.
 
     .. math:: J = -\begin{pmatrix}
-              \eta_\varphi\nabla_\varphi\nabla_\varphi L_\varphi & \eta_\varphi\nabla_\theta\nabla_\varphi L_\varphi \\
-              \eta_\theta\nabla_\varphi\nabla_\theta L_\theta & \eta_\theta\nabla_\theta\nabla_\theta L_\theta \end{pmatrix}
+              \eta_\varphi\nabla^2_{\varphi\varphi} \mathcal L_D & \eta_\varphi\nabla^2_{\varphi\theta} \mathcal L_D \\
+              \eta_\theta\nabla^2_{\theta\varphi} \mathcal L_G & \eta_\theta\nabla^2_{\theta\theta} \mathcal L_G
+              \end{pmatrix}
 
     (:eq:`eq-14-jacobian` in the book; Mescheder et al. 2018.) At a rest point, simultaneous steps of small size converge
     locally if all eigenvalues have negative real parts, and diverge if one has a positive one.
@@ -99,10 +100,10 @@ class NashTest:
     r"""What the derivatives of both own losses say about a local Nash equilibrium.
 
     Attributes:
-        gradient_phi: norm of :math:`\nabla_\varphi L_\varphi`.
-        gradient_theta: norm of :math:`\nabla_\theta L_\theta`.
-        curvature_phi: smallest eigenvalue of :math:`\nabla^2_\varphi L_\varphi`.
-        curvature_theta: smallest eigenvalue of :math:`\nabla^2_\theta L_\theta`.
+        gradient_phi: norm of :math:`\nabla_\varphi \mathcal L_D`.
+        gradient_theta: norm of :math:`\nabla_\theta \mathcal L_G`.
+        curvature_phi: smallest eigenvalue of :math:`\nabla^2_\varphi \mathcal L_D`.
+        curvature_theta: smallest eigenvalue of :math:`\nabla^2_\theta \mathcal L_G`.
 
     Example:
         >>> from gmlib.gan import NashTest
@@ -128,8 +129,8 @@ class NashTest:
 def nash_test(losses: tuple[Tensor, Tensor], params: Params) -> NashTest:
     r"""Gradients and smallest curvatures of each player's own loss in its own parameters.
 
-    .. math:: \nabla_\varphi L_\varphi = 0, \quad \nabla_\theta L_\theta = 0, \quad
-              \nabla^2_\varphi L_\varphi \succeq 0, \quad \nabla^2_\theta L_\theta \succeq 0
+    .. math:: \nabla_\varphi \mathcal L_D = 0, \quad \nabla_\theta \mathcal L_G = 0, \quad
+              \nabla^2_\varphi \mathcal L_D \succeq 0, \quad \nabla^2_\theta \mathcal L_G \succeq 0
 
     (:eq:`eq-14b-nash` in the book.) Necessary, not sufficient: the loss :math:`\theta^3` passes at 0 and falls to one side.
     With :math:`\succ` it is sufficient, and then excludes a GAN's solution, where the generator is indifferent.

@@ -78,8 +78,9 @@ def train_gan(
 ) -> GANHistory:
     r"""Play a game: k steps of the critic on its objective, then one of the generator on its own.
 
-    .. math:: \phi \leftarrow \phi - \eta_\phi \nabla_\phi \big( L_D + R \big)(\phi, \theta) \quad (k \text{ times}), \qquad
-              \theta \leftarrow \theta - \eta_\theta \nabla_\theta L_G(\phi, \theta)
+    .. math:: \varphi \leftarrow \varphi - \eta_\varphi \nabla_\varphi \big( \mathcal L_D + R \big)(\varphi, \theta)
+              \quad (k \text{ times}), \qquad
+              \theta \leftarrow \theta - \eta_\theta \nabla_\theta \mathcal L_G(\varphi, \theta)
 
     (Goodfellow et al. 2014, algorithm 1.) Every critic step has data, latents and, for penalties between the two, uniform
     numbers of its own; so has the generator's step, except that a loss that looks at data sees those of the last critic
@@ -204,6 +205,15 @@ def batches(
     """Yield each step's draws without end: data (k, batch, *event), latents (k + 1 or k, batch, latent), uniforms.
 
     Several steps are drawn at once, always as many, so that a run's length does not change what it draws.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.gan import GAN_LOSSES, Game, toy_critic, toy_generator
+        >>> from gmlib.gan.trainer import batches
+        >>> game = Game(toy_generator(), toy_critic(), GAN_LOSSES["hinge"], latent_dim=32)
+        >>> real, z = next(batches(game, torch.zeros(10, 2), 4, 3, False, torch.Generator()))
+        >>> tuple(real.shape), tuple(z.shape)
+        ((3, 4, 2), (4, 4, 32))
     """
     first = next(game.generator.parameters())
     k = critic_steps
