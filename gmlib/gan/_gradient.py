@@ -5,9 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gmlib._checks import check_tensor
+
 
 def gradient(value: Tensor, at: Tensor, *, create_graph: bool = False, keep: bool = False) -> Tensor:
     """The gradient of each row's value by that row; zero where the value does not depend on it."""
+    check_tensor("a loss", value)
     if not value.requires_grad:
         return torch.zeros_like(at)
     return torch.autograd.grad(

@@ -47,18 +47,34 @@ def check_batch(name: str, x: Any, *, rows: int = 1, finite: bool = False) -> No
 
 def check_matrix(name: str, x: Any, *, rows: int = 1, finite: bool = False) -> None:
     """Raise unless ``x`` holds at least ``rows`` points as rows of a matrix, (n, d)."""
-    check_batch(name, x, rows=rows, finite=finite)
-    if x.dim() != 2:
-        raise ValueError(f"{name} must be a matrix (n, d), got shape {tuple(x.shape)}")
+    check_tensor(name, x)
+    if x.dim() != 2 or x.shape[0] < rows or x.numel() == 0:
+        raise ValueError(
+            f"{name} must be a matrix (n, d) with n >= {rows} and d >= 1, got shape {tuple(x.shape)}"
+        )
+    if finite:
+        check_finite(name, x)
 
 
 def check_partner(name: str, y: Tensor, other: str, x: Tensor) -> None:
     """Raise unless ``y`` has the event shape, dtype and device of ``x``; the number of points is its own."""
-    for what, given, wanted in (
-        ("event shape", tuple(y.shape[1:]), tuple(x.shape[1:])),
-        ("dtype", y.dtype, x.dtype),
-        ("device", y.device, x.device),
-    ):
+    if y.shape[1:] != x.shape[1:]:
+        raise ValueError(
+            f"{name} must have the event shape {tuple(x.shape[1:])} of {other}, got {tuple(y.shape[1:])}"
+        )
+    check_kind(name, y, other, x)
+
+
+def check_like(name: str, y: Tensor, other: str, x: Tensor) -> None:
+    """Raise unless ``y`` has the shape, dtype and device of ``x``."""
+    if y.shape != x.shape:
+        raise ValueError(f"{name} must have the shape {tuple(x.shape)} of {other}, got {tuple(y.shape)}")
+    check_kind(name, y, other, x)
+
+
+def check_kind(name: str, y: Tensor, other: str, x: Tensor) -> None:
+    """Raise unless ``y`` has the dtype and device of ``x``."""
+    for what, given, wanted in (("dtype", y.dtype, x.dtype), ("device", y.device, x.device)):
         if given != wanted:
             raise ValueError(f"{name} must have the {what} {wanted} of {other}, got {given}")
 
@@ -77,8 +93,4 @@ def check_law(name: str, value: Any, points: Tensor) -> None:
     """Raise unless ``value`` is a table of probabilities, one for each row of ``points``, of their dtype and device."""
     check_vector(name, value, points.shape[0], "point")
     check_table(name, value)
-    if value.dtype != points.dtype or value.device != points.device:
-        raise ValueError(
-            f"{name} must have dtype {points.dtype} and device {points.device} as points has, "
-            f"got {value.dtype} and {value.device}"
-        )
+    check_kind(name, value, "points", points)

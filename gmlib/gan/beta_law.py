@@ -27,7 +27,7 @@ class BetaLaw:
 
     Raises:
         TypeError: a parameter is not an int, or ``shift`` not a number.
-        ValueError: a parameter is below 1, or ``shift`` not finite.
+        ValueError: a parameter is below 1, both add up to more than 100, or ``shift`` not finite.
 
     Example:
         >>> from gmlib.gan import BetaLaw
@@ -43,6 +43,8 @@ class BetaLaw:
         check_count("a", self.a)
         check_count("b", self.b)
         check_number("shift", self.shift)
+        if self.a + self.b > 100:  # the constant of the density must not overflow in single precision
+            raise ValueError(f"a and b must add up to at most 100, got {self.a} and {self.b}")
 
     @property
     def mean(self) -> Float[Tensor, "1"]:
@@ -64,8 +66,8 @@ class BetaLaw:
         """The density p(x); 0 outside the interval."""
         y = (x - self.shift).clamp(0, 1)
         inside = (x >= self.shift) & (x <= self.shift + 1)
-        log_constant = math.lgamma(self.a + self.b) - math.lgamma(self.a) - math.lgamma(self.b)
-        values = round(math.exp(log_constant)) * y ** (self.a - 1) * (1 - y) ** (self.b - 1)
+        constant = self.a * math.comb(self.a + self.b - 1, self.a)  # exact
+        values = float(constant) * y ** (self.a - 1) * (1 - y) ** (self.b - 1)
         return torch.where(inside, values, torch.zeros_like(values))
 
     def log_prob(self, value: Float[Tensor, "*points 1"]) -> Float[Tensor, "*points"]:

@@ -52,12 +52,14 @@ def best_linear_critic(
 ) -> Float[Tensor, "*batch d"]:
     r"""The best linear critic on two samples, under a penalty: the difference of their means over the penalty's weight.
 
-    .. math:: \arg\max_w\; w^\top (\bar x - \bar y) - \tfrac\rho2 \lVert w \rVert^2 = \frac{\bar x - \bar y}{\rho}
+    .. math:: \arg\max_w\; w^\top (\bar x - \bar y) - \tfrac\gamma2 \lVert w \rVert^2 = \frac{\bar x - \bar y}{\gamma}
+
+    The penalty is half the squared slope of :math:`a(x) = w^\top x`, times the weight: R1 and R2 of such a critic.
 
     Args:
         real: points, or their features, (\*batch, n, d).
         fake: likewise, (\*batch, m, d).
-        ridge: :math:`\rho > 0`.
+        ridge: :math:`\gamma > 0`.
 
     Returns:
         w, (\*batch, d).
@@ -86,16 +88,16 @@ def linear_value(
 ) -> Float[Tensor, "*batch"]:
     r"""The value of a linear critic on two samples, penalty included.
 
-    .. math:: w^\top (\bar x - \bar y) - \tfrac\rho2 \lVert w \rVert^2
+    .. math:: w^\top (\bar x - \bar y) - \tfrac\gamma2 \lVert w \rVert^2
 
     (:eq:`eq-14b-functional` in the book, with :math:`f = -g = w^\top x` and a price on w.) Its maximum over w on the laws
-    themselves is :math:`\lVert m_p - m_q \rVert^2 / 2\rho`.
+    themselves is :math:`\lVert m_p - m_q \rVert^2 / 2\gamma`.
 
     Args:
         weights: w, (\*batch, d).
         real: (\*batch, n, d); the sample on which w was chosen, or a fresh one.
         fake: (\*batch, m, d).
-        ridge: :math:`\rho > 0`.
+        ridge: :math:`\gamma > 0`.
 
     Returns:
         (\*batch,).
@@ -131,11 +133,11 @@ def linear_excess(
 ) -> Float[Tensor, ""]:
     r"""By how much the best linear critic's value on its own samples is too large, in expectation.
 
-    .. math:: b = \frac1{2\rho} \Big(\frac{\operatorname{tr} C_p}n + \frac{\operatorname{tr} C_q}m\Big)
+    .. math:: b = \frac1{2\gamma} \Big(\frac{\operatorname{tr} C_p}n + \frac{\operatorname{tr} C_q}m\Big)
 
     With :math:`\hat\Delta` the difference of the sample means, the value on the training samples is
-    :math:`\lVert\hat\Delta\rVert^2 / 2\rho`, of expectation :math:`\lVert\Delta\rVert^2 / 2\rho + b`; on fresh samples
-    it is :math:`\lVert\Delta\rVert^2 / 2\rho - b`. The gap between the two is 2b, like 1/n, whatever the laws: only
+    :math:`\lVert\hat\Delta\rVert^2 / 2\gamma`, of expectation :math:`\lVert\Delta\rVert^2 / 2\gamma + b`; on fresh samples
+    it is :math:`\lVert\Delta\rVert^2 / 2\gamma - b`. The gap between the two is 2b, like 1/n, whatever the laws: only
     their covariances enter.
 
     Args:
@@ -143,7 +145,7 @@ def linear_excess(
         cov_fake: of q's.
         n: number of real points.
         m: number of fake points.
-        ridge: :math:`\rho > 0`.
+        ridge: :math:`\gamma > 0`.
 
     Returns:
         b, a scalar.

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_finite, check_number, check_tensor
+from gmlib.gan._points import check_kind
 from gmlib.gan.dirac import DiracGAN
 from gmlib.gan.lookahead import rk4
 from gmlib.gan.two_player import TwoPlayerGame, check_game
@@ -102,11 +103,7 @@ def linear_flow(
     if times.dim() != 1:
         raise ValueError(f"times must be a row, got shape {tuple(times.shape)}")
     game.split(start)
-    if times.dtype != start.dtype or times.device != start.device:
-        raise ValueError(
-            f"times must have dtype {start.dtype} and device {start.device} as start has, "
-            f"got {times.dtype} and {times.device}"
-        )
+    check_kind("times", times, "start", start)
     jacobian = game.jacobian(torch.zeros(2, dtype=start.dtype, device=start.device))
     return torch.einsum("nij,...j->n...i", torch.linalg.matrix_exp(times[:, None, None] * jacobian), start)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from gmlib._checks import check_callable
 from gmlib._extras import require
 from gmlib.gan._points import Kernel, check_law, check_matrix, check_vector, kernel_values
+from gmlib.gan._program import highest
 
 
 class FunctionClass(ABC):
@@ -118,7 +119,6 @@ class LipschitzFunctions(FunctionClass):
 
     def best(self, measure: Float[Tensor, " n"], points: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """Return the solution of the linear program, 0 at the first point (a constant changes nothing)."""
-        optimize = require("scipy.optimize", extra="book", purpose="to solve a linear program")
         sparse = require("scipy.sparse", extra="book", purpose="to solve a linear program")
         n = points.shape[0]
         if n == 1:
@@ -132,16 +132,8 @@ class LipschitzFunctions(FunctionClass):
             torch.cat([ones, -ones]).numpy(),
             (torch.cat([rows, rows]).numpy(), torch.cat([i, j]).numpy()),
         )
-        solution = optimize.linprog(
-            (-weights).numpy(),
-            A_ub=sparse.csr_matrix(entries, shape=(len(i), n)),
-            b_ub=costs[i, j].numpy(),
-            bounds=[(0.0, 0.0)] + [(None, None)] * (n - 1),
-            method="highs",
-        )
-        if solution.x is None:
-            raise RuntimeError(f"the linear program was not solved: {solution.message}")
-        return torch.as_tensor(solution.x).to(points)
+        values = highest(weights, sparse.csr_matrix(entries, shape=(len(i), n)), costs[i, j])
+        return values.to(points)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_tensor
+from gmlib._checks import check_finite, check_tensor
 from gmlib.gan.dirac import DiracGAN
-from gmlib.gan.updates import Rule
+from gmlib.gan.two_player import check_game
+from gmlib.gan.updates import Rule, check_rule
 
 
 def step_matrix(game: DiracGAN, rule: Rule) -> Float[Tensor, "n n"]:
@@ -35,6 +36,7 @@ def step_matrix(game: DiracGAN, rule: Rule) -> Float[Tensor, "n n"]:
         (2, 2), for momentum (4, 4), float64.
 
     Raises:
+        TypeError: ``game`` is no :class:`DiracGAN`, or ``rule`` no rule.
         ValueError: the penalty is that of WGAN-GP, or the rule is none of these.
 
     Example:
@@ -42,6 +44,8 @@ def step_matrix(game: DiracGAN, rule: Rule) -> Float[Tensor, "n n"]:
         >>> step_matrix(DiracGAN("linear"), simultaneous(0.5)).tolist()
         [[1.0, 0.5], [-0.5, 1.0]]
     """
+    check_game(game, DiracGAN)
+    check_rule(rule)
     if game.penalty == "wgan_gp" and game.gamma > 0:
         raise ValueError("game must not have the penalty 'wgan_gp': its field jumps at phi = 0")
     eta, settings = rule.eta, rule.settings
@@ -103,7 +107,8 @@ def modulus(game: DiracGAN, rule: Rule) -> float:
         The modulus; below 1 the equilibrium attracts nearby states, above 1 it repels them.
 
     Raises:
-        ValueError: as for :func:`step_matrix`.
+        TypeError: as for :func:`step_matrix`.
+        ValueError: likewise.
 
     Example:
         >>> from gmlib.gan import DiracGAN, competitive, modulus, unrolled
@@ -142,6 +147,7 @@ def alternating_invariant(
         (\*batch,).
 
     Raises:
+        TypeError: ``game`` is no :class:`DiracGAN`, ``rule`` no rule, or ``state`` no floating tensor.
         ValueError: the game has a penalty, or the rule is another one.
 
     Example:
@@ -151,6 +157,8 @@ def alternating_invariant(
         >>> alternating_invariant(game, rule, play(game, torch.ones(2), rule, 2)).tolist()
         [2.5, 2.5, 2.5]
     """
+    check_game(game, DiracGAN)
+    check_rule(rule)
     if game.gamma > 0:
         raise ValueError(f"game must have no penalty, got {game.penalty!r} with gamma {game.gamma}")
     if rule.name != "alternating":
@@ -175,7 +183,8 @@ def measured_modulus(path: Float[Tensor, "time *batch d"]) -> Float[Tensor, "*ba
         (\*batch,).
 
     Raises:
-        ValueError: fewer than two states.
+        TypeError: ``path`` is not a floating tensor.
+        ValueError: fewer than two states, or one that is 0 or not finite.
 
     Example:
         >>> import torch
@@ -189,7 +198,10 @@ def measured_modulus(path: Float[Tensor, "time *batch d"]) -> Float[Tensor, "*ba
         raise ValueError(
             f"path must hold at least two states (time, *batch, d), got shape {tuple(path.shape)}"
         )
+    check_finite("path", path)
     radius = torch.linalg.vector_norm(path, dim=-1).log()
+    if bool(radius.isneginf().any()):
+        raise ValueError("path must not hold the state 0, whose radius has no logarithm")
     time = torch.arange(path.shape[0], dtype=path.dtype, device=path.device)
     time = (time - time.mean()).view(-1, *[1] * (radius.dim() - 1))
     return ((time * radius).sum(0) / time.square().sum()).exp()

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_callable, check_count, check_number, check_tensor
-from gmlib.gan._points import check_batch, check_partner, check_vector
+from gmlib._checks import check_callable, check_count, check_finite, check_number, check_tensor
+from gmlib.gan._points import check_batch, check_like, check_partner, check_vector
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def parameter_scores(
 
     Raises:
         TypeError: ``log_prob`` is not callable, or the tensors are not floating.
-        ValueError: ``parameters`` is not a vector, or ``x`` is empty.
+        ValueError: ``parameters`` is not a vector, ``x`` is empty, or ``log_prob`` returns another shape.
 
     Example:
         >>> import torch
@@ -136,7 +136,12 @@ def parameter_scores(
     check_batch("x", x)
 
     def one(theta: Tensor, point: Tensor) -> Tensor:
-        return log_prob(theta, point[None])[0]
+        values = log_prob(theta, point[None])
+        if tuple(values.shape) != (1,):
+            raise ValueError(
+                f"log_prob must return one number a point, (n,), got {tuple(values.shape)} for 1"
+            )
+        return values[0]
 
     return torch.func.vmap(torch.func.grad(one), in_dims=(None, 0))(parameters, x)
 
@@ -204,7 +209,7 @@ def match_moments(
 
     Raises:
         TypeError: ``moments`` is not callable, or the tensors are not floating.
-        ValueError: shapes that do not match, or numbers out of range.
+        ValueError: shapes, dtypes or devices that do not match, entries that are not finite, or numbers out of range.
 
     Example:
         >>> import torch
@@ -222,13 +227,11 @@ def match_moments(
     check_number("damping", damping, low=0.0)
     theta = parameters.detach()
     reached = moments(theta).detach()
-    for name, value in (("parameters", theta), ("moments(parameters)", reached)):
+    for name, value in (("parameters", theta), ("moments(parameters)", reached), ("target", target)):
         if value.dim() != 1:
             raise ValueError(f"{name} must be a vector, got shape {tuple(value.shape)}")
-    if target.shape != reached.shape:
-        raise ValueError(
-            f"target must have the shape {tuple(reached.shape)} of moments(parameters), got {tuple(target.shape)}"
-        )
+        check_finite(name, value)
+    check_like("target", target, "moments(parameters)", reached)
     for _ in range(steps):
         jacobian = torch.func.jacrev(moments)(theta).detach()
         gap = reached - target

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from gmlib._checks import check_count, check_finite, check_number, check_tensor
+from gmlib._checks import check_callable, check_count, check_finite, check_number, check_tensor
+from gmlib.gan._points import check_matrix
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def fit_ratio(
 ) -> RatioFit:
     r"""Fit a log-ratio that is linear in features by logistic regression, to the maximum, by Newton's method.
 
-    .. math:: \max_{w, b} \sum_i \log\sigma(a(x_i)) + \sum_j \log\sigma(-a(\tilde x_j)) - \tfrac\rho2 \lVert w \rVert^2,
-              \qquad a(x) = w^\top \varphi(x) + b
+    .. math:: \max_{w, b} \sum_i \log\sigma(a(x_i)) + \sum_j \log\sigma(-a(\tilde x_j))
+              - \tfrac12 \mathrm{ridge}\, \lVert w \rVert^2, \qquad a(x) = w^\top \varphi(x) + b
 
     (:eq:`eq-14-prior` in the book.) The errors are those of samples of fixed sizes: the inverse of the information, less
     :math:`1/n + 1/m` at the intercept, because the numbers of either class are chosen and not drawn (Prentice & Pyke
@@ -76,7 +77,7 @@ def fit_ratio(
         real: points of p, (n, d).
         fake: points of q, (m, d).
         features: x (batch, d) -> (batch, k); None: the coordinates. The intercept comes by itself.
-        ridge: :math:`\rho \ge 0`, which holds the weights when the classes can be separated.
+        ridge: at least 0; holds the weights when the classes can be separated.
         most: Newton steps after which to give up.
 
     Returns:
@@ -95,11 +96,8 @@ def fit_ratio(
         >>> print(f"{fit.weights.item():.2f} {fit.intercept.item() - fit.log_prior:.2f}")
         -1.00 0.48
     """
-    for name, value in (("real", real), ("fake", fake)):
-        check_tensor(name, value)
-        if value.dim() != 2 or value.shape[0] == 0:
-            raise ValueError(f"{name} must have shape (n, d) with n >= 1, got shape {tuple(value.shape)}")
-        check_finite(name, value)
+    check_matrix("real", real, finite=True)
+    check_matrix("fake", fake, finite=True)
     if real.shape[1] != fake.shape[1] or real.device != fake.device:
         raise ValueError(
             f"fake must have the {real.shape[1]} coordinates and the device {real.device} of real, "
@@ -109,10 +107,13 @@ def fit_ratio(
     check_count("most", most)
     chosen = features if features is not None else _coordinates
     wide = torch.float32 if real.device.type == "mps" else torch.float64
+    check_callable("features", chosen)
     parts = [chosen(x) for x in (real, fake)]
-    check_tensor("features(real)", parts[0])
-    if parts[0].dim() != 2 or parts[0].shape[0] != real.shape[0]:
-        raise ValueError(f"features must map (n, d) to (n, k), got shape {tuple(parts[0].shape)}")
+    for name, x, part in zip(("features(real)", "features(fake)"), (real, fake), parts, strict=True):
+        check_tensor(name, part)
+        if part.dim() != 2 or part.shape[0] != x.shape[0] or part.shape[1] != parts[0].shape[1]:
+            raise ValueError(f"features must map (n, d) to (n, k), got shape {tuple(part.shape)} for {name}")
+        check_finite(name, part)
     n, m = real.shape[0], fake.shape[0]
     design = torch.cat([part.detach().to(wide) for part in parts])
     design = torch.cat([design, torch.ones_like(design[:, :1])], 1)
@@ -145,16 +146,14 @@ def _newton(design: Tensor, sign: Tensor, penalty: Tensor, most: int) -> tuple[T
         if bool(failed):
             break
         direction = torch.cholesky_solve(gradient[:, None], factor)[:, 0]
-        decrement = (gradient @ direction).sqrt()
+        decrement = (gradient @ direction).clamp_min(0).sqrt()
         if float(decrement) < enough:
             # All on the right side: the classes are separated, and any longer w is better.
             if not bool(penalty.any()) and bool((sign * (design @ w) > 0).all()):
                 break
             return w, information, step - 1
         length, before = 1.0, loss(w)
-        allowed = before * (
-            1 + 100 * torch.finfo(before.dtype).eps
-        )  # near the end the differences are rounding
+        allowed = before * (1 + 100 * torch.finfo(before.dtype).eps)  # near the end differences are rounding
         while length > 1e-6 and not bool(loss(w - length * direction) <= allowed):
             length /= 2
         w = w - length * direction

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_event, check_number, check_tensor
+from gmlib._checks import check_callable, check_finite, check_number, check_tensor
+from gmlib.gan._points import check_matrix, check_vectors
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def rejection_abc(
 
     Raises:
         TypeError: not floating tensors, or ``simulate`` cannot be called.
-        ValueError: shapes that do not match, or ``tolerance`` is not positive.
+        ValueError: shapes that do not match, ``observed`` is not finite, or ``tolerance`` is not positive.
 
     Example:
         >>> import torch
@@ -71,17 +72,13 @@ def rejection_abc(
         >>> rejection_abc(torch.tensor([1.1]), theta, lambda theta: theta, tolerance=0.5).theta.tolist()
         [[1.0]]
     """
-    check_tensor("observed", observed)
-    check_tensor("theta", theta)
-    if observed.dim() != 1 or observed.shape[0] == 0:
-        raise ValueError(f"observed must have shape (d,) with d >= 1, got shape {tuple(observed.shape)}")
-    if theta.dim() != 2 or theta.shape[0] == 0:
-        raise ValueError(f"theta must have shape (n, k) with n >= 1, got shape {tuple(theta.shape)}")
-    if not callable(simulate):
-        raise TypeError(f"simulate must be callable, got {type(simulate).__name__}")
+    check_vectors(observed=observed)
+    check_finite("observed", observed)
+    check_matrix("theta", theta)
+    check_callable("simulate", simulate)
     check_number("tolerance", tolerance, low=0.0, low_open=True)
     statistics = simulate(theta)
-    check_event("simulate(theta)", statistics, tuple(observed.shape))
+    check_tensor("simulate(theta)", statistics)
     if statistics.shape != (theta.shape[0], observed.shape[0]):
         raise ValueError(
             f"simulate(theta) must have shape {(theta.shape[0], observed.shape[0])}, got {tuple(statistics.shape)}"

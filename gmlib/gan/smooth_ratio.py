@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_count, check_number, check_tensor
+from gmlib._checks import check_callable, check_count, check_number
+from gmlib.gan._points import check_matrix, check_partner
 from gmlib.gan.f_bound import BoundTerms, f_divergence_bound
 from gmlib.gan.f_divergences import FDivergence, check_divergence
 from gmlib.gan.f_table import F_DIVERGENCES
@@ -90,10 +91,9 @@ def fit_critic(
     """
     if not isinstance(critic, nn.Module):
         raise TypeError(f"critic must be a torch.nn.Module, got {type(critic).__name__}")
-    for name, value in (("real", real), ("fake", fake)):
-        check_tensor(name, value)
-        if value.dim() != 2 or value.shape[0] == 0 or value.shape[1] != real.shape[1]:
-            raise ValueError(f"{name} must have shape (n, d) with n >= 1, got shape {tuple(value.shape)}")
+    check_matrix("real", real)
+    check_matrix("fake", fake)
+    check_partner("fake", fake, "real", real)
     check_count("steps", steps)
     check_number("lr", lr, low=0.0, low_open=True)
     row = F_DIVERGENCES["kl"] if divergence is None else divergence
@@ -146,8 +146,7 @@ def scaled_bound(
         >>> [round(scaled_bound(lambda x: 1 - x[:, 0], real, fake, k).total.item(), 2) for k in (1.0, 10.0, 100.0)]
         [0.57, 7.5, 75.0]
     """
-    if not callable(critic):
-        raise TypeError(f"critic must be callable, got {type(critic).__name__}")
+    check_callable("critic", critic)
     check_number("scale", scale)
     return f_divergence_bound(scale * critic(real), scale * critic(fake), F_DIVERGENCES["kl"])
 

@@ -75,7 +75,7 @@ def svrg_factor(weights: Float[Tensor, " n"], eta: float, inner: int) -> float:
     m1, m2 = _moments(weights, eta)
     check_count("inner", inner)
     # E|P|^2, E Q, E P, E[P conj Q] of P = 1 - i eta A_j - eta^2 A_i A_j and Q = -i eta m1 - eta^2 m1 A_j.
-    square = 1 + eta**2 * (m2 - 2 * m1**2) + eta**4 * m2**2
+    square = stochastic_extragradient_factor(weights, eta)
     mean = complex(1 - eta**2 * m1**2, -eta * m1)
     drift = complex(-(eta**2) * m1**2, -eta * m1)
     drift_square = eta**2 * m1**2 + eta**4 * m1**2 * m2

@@ -3,6 +3,7 @@ r"""A game of two players with vector choices: its velocity field and the Jacobi
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -18,12 +19,12 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 class TwoPlayerGame:
     r"""Two losses, each of both players' choices; each player lowers its own by its own choice.
 
-    .. math:: v(\varphi, \theta) = \begin{pmatrix} -\eta_\varphi\, \nabla_\varphi L_\varphi(\varphi, \theta) \\
-              -\eta_\theta\, \nabla_\theta L_\theta(\varphi, \theta) \end{pmatrix}
+    .. math:: v(\varphi, \theta) = \begin{pmatrix} -\eta_\varphi\, \nabla_\varphi \mathcal L_D(\varphi, \theta) \\
+              -\eta_\theta\, \nabla_\theta \mathcal L_G(\varphi, \theta) \end{pmatrix}
 
     (:eq:`eq-14-field` in the book.) A state holds both choices side by side, first the critic's, :math:`\varphi`. The
-    field is the gradient of no function unless :math:`\nabla_\theta \nabla_\varphi L_\varphi` is the transpose of
-    :math:`\nabla_\varphi \nabla_\theta L_\theta`, which in a zero-sum game is its negative. Losses of a batch of states
+    field is the gradient of no function unless :math:`\nabla_\theta \nabla_\varphi \mathcal L_D` is the transpose of
+    :math:`\nabla_\varphi \nabla_\theta \mathcal L_G`, which in a zero-sum game is its negative. Losses of a batch of states
     are computed at once, so a loss must not mix the rows of its batch.
 
     Args:
@@ -75,7 +76,7 @@ class TwoPlayerGame:
     def velocity_phi(
         self, phi: Float[Tensor, "*batch m"], theta: Float[Tensor, "*batch n"], create_graph: bool = False
     ) -> Float[Tensor, "*batch m"]:
-        r"""Return :math:`-\eta_\varphi\nabla_\varphi L_\varphi`; with ``create_graph`` it can be differentiated again."""
+        r"""Return :math:`-\eta_\varphi\nabla_\varphi \mathcal L_D`; with ``create_graph`` differentiable again."""
         with torch.enable_grad():
             own = phi if phi.requires_grad else phi.detach().requires_grad_()
             return -self.rate_phi * gradient(self.loss_phi(own, theta), own, create_graph=create_graph)
@@ -83,7 +84,7 @@ class TwoPlayerGame:
     def velocity_theta(
         self, phi: Float[Tensor, "*batch m"], theta: Float[Tensor, "*batch n"], create_graph: bool = False
     ) -> Float[Tensor, "*batch n"]:
-        r"""Return :math:`-\eta_\theta\nabla_\theta L_\theta`; with ``create_graph`` it can be differentiated again."""
+        r"""Return :math:`-\eta_\theta\nabla_\theta \mathcal L_G`; with ``create_graph`` differentiable again."""
         with torch.enable_grad():
             own = theta if theta.requires_grad else theta.detach().requires_grad_()
             return -self.rate_theta * gradient(self.loss_theta(phi, own), own, create_graph=create_graph)
@@ -110,3 +111,9 @@ class TwoPlayerGame:
             at = state.detach().requires_grad_()
             v = self.field(at, create_graph=True)
             return gradient(0.5 * v.square().sum(-1), at)
+
+
+def check_game(game: Any, kind: type[TwoPlayerGame] = TwoPlayerGame) -> None:
+    """Raise ``TypeError`` unless ``game`` is one, of the kind that has the closed forms that are wanted."""
+    if not isinstance(game, kind):
+        raise TypeError(f"game must be a {kind.__name__}, got {type(game).__name__}")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_choice, check_count, check_finite, check_number
-from gmlib.gan.two_player import TwoPlayerGame
+from gmlib.gan.two_player import TwoPlayerGame, check_game
 
 Step = Callable[[TwoPlayerGame, Tensor], Tensor]
 
@@ -180,7 +181,7 @@ def play(
         The path, start included, (steps + 1, \\*batch, d).
 
     Raises:
-        TypeError: ``start`` is not a floating tensor, ``rule`` not a rule, or ``steps`` not an int.
+        TypeError: ``game`` is no game, ``start`` no floating tensor, ``rule`` no rule, or ``steps`` not an int.
         ValueError: ``start`` does not fit the game or is not finite.
 
     Example:
@@ -190,8 +191,8 @@ def play(
         >>> path.shape, path[:, 1].square().sum(-1).tolist()  # 1.25 to the powers 0, 1, 2, 3
         (torch.Size([4, 2, 2]), [1.0, 1.25, 1.5625, 1.953125])
     """
-    if not isinstance(rule, Rule):
-        raise TypeError(f"rule must be a Rule such as simultaneous(0.1), got {type(rule).__name__}")
+    check_game(game)
+    check_rule(rule)
     check_count("steps", steps, low=0)
     game.split(start)
     check_finite("start", start)
@@ -201,3 +202,9 @@ def play(
     for _ in range(steps):
         path.append(rule.step(game, path[-1]))
     return torch.stack(path)[..., :d]
+
+
+def check_rule(rule: Any) -> None:
+    """Raise ``TypeError`` unless ``rule`` is one."""
+    if not isinstance(rule, Rule):
+        raise TypeError(f"rule must be a Rule such as simultaneous(0.1), got {type(rule).__name__}")

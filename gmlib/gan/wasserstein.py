@@ -15,7 +15,8 @@ from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_number, check_tensor
 from gmlib._extras import require
-from gmlib.gan._points import check_matrix, check_partner
+from gmlib.gan._points import check_kind, check_like, check_matrix, check_partner
+from gmlib.gan._program import highest
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class CriticOnLine:
 
     def __call__(self, x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Return the critic at any points; outside the grid it goes on with its first and last slope."""
+        check_tensor("x", x)
+        check_kind("x", x, "grid", self.grid)
         cell = (torch.searchsorted(self.grid, x.contiguous(), right=True) - 1).clamp(0, len(self.slopes) - 1)
         return self.values[cell] + self.slopes[cell] * (x - self.grid[cell])
 
@@ -72,8 +75,8 @@ def wasserstein_critic_1d(
 
     Raises:
         TypeError: not floating tensors.
-        ValueError: shapes that differ, fewer than two points, a grid that does not increase, or a distribution function
-            that falls or leaves [0, 1].
+        ValueError: shapes, dtypes or devices that differ, fewer than two points, a grid that does not increase, or a
+            distribution function that falls or leaves [0, 1].
 
     Example:
         >>> import torch
@@ -91,10 +94,7 @@ def wasserstein_critic_1d(
         raise ValueError(f"grid must increase, got a step of {grid.diff().min().item():g}")
     for name, cdf in (("cdf_p", cdf_p), ("cdf_q", cdf_q)):
         check_tensor(name, cdf)
-        if cdf.shape != grid.shape:
-            raise ValueError(
-                f"{name} must have the shape {tuple(grid.shape)} of grid, got {tuple(cdf.shape)}"
-            )
+        check_like(name, cdf, "grid", grid)
         check_finite(name, cdf)
         slack = 8 * torch.finfo(cdf.dtype).eps
         if bool((cdf.diff() < -slack).any()) or cdf[0] < -slack or cdf[-1] > 1 + slack:
@@ -133,6 +133,8 @@ class KantorovichCritic:
 
     def __call__(self, z: Float[Tensor, "batch d"]) -> Float[Tensor, " batch"]:
         """Return the critic at any points."""
+        check_matrix("z", z)
+        check_partner("z", z, "the samples", self.anchors)
         costs = torch.cdist(z, self.anchors, compute_mode="donot_use_mm_for_euclid_dist")
         return (costs - self.potentials).min(dim=1).values
 
@@ -170,22 +172,14 @@ def wasserstein_dual(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Kantor
     check_matrix("x", x, finite=True)
     check_matrix("y", y, finite=True)
     check_partner("y", y, "x", x)
-    optimize = require("scipy.optimize", extra="book", purpose="to solve a linear program")
     sparse = require("scipy.sparse", extra="book", purpose="to solve a linear program")
     n, m = x.shape[0], y.shape[0]
     costs = torch.cdist(x.double().cpu(), y.double().cpu(), compute_mode="donot_use_mm_for_euclid_dist")
     left = sparse.kron(sparse.eye(n), torch.ones(m, 1).numpy())
     right = sparse.kron(torch.ones(n, 1).numpy(), sparse.eye(m))
-    solution = optimize.linprog(
-        torch.cat([torch.full((n,), -1 / n), torch.full((m,), -1 / m)]).double().numpy(),
-        A_ub=sparse.hstack([left, right]).tocsr(),
-        b_ub=costs.flatten().numpy(),
-        bounds=[(0.0, 0.0)] + [(None, None)] * (n + m - 1),
-        method="highs",
-    )
-    if solution.x is None:
-        raise RuntimeError(f"the linear program was not solved: {solution.message}")
-    critic = KantorovichCritic(y, torch.as_tensor(solution.x[n:]).to(y), y.new_zeros(()))
+    gain = torch.cat([torch.full((size,), 1 / size, dtype=torch.float64) for size in (n, m)])
+    solution = highest(gain, sparse.hstack([left, right]).tocsr(), costs.flatten())
+    critic = KantorovichCritic(y, solution[n:].to(y), y.new_zeros(()))
     return KantorovichCritic(y, critic.potentials, critic(x).mean() - critic(y).mean())
 
 

@@ -69,8 +69,7 @@ def frozen_bound(theta: Float[Tensor, "*batch"], frozen_at: float) -> WeakBound:
     """
     check_tensor("theta", theta)
     check_number("frozen_at", frozen_at)
-    bound = 1 + frozen_at**2 / 2 - (frozen_at * (frozen_at - theta)).exp()
-    return WeakBound(bound, theta.square() / 2)
+    return _frozen(theta, torch.full_like(theta, frozen_at))
 
 
 def blind_bound(theta: Float[Tensor, "*batch d"], seen: Bool[Tensor, " d"]) -> WeakBound:
@@ -158,5 +157,8 @@ def descend_frozen(
         path.append(theta)
     thetas, used = torch.stack(path), torch.stack([*critics, at])
     check_finite("the path of theta", thetas)
-    bound = 1 + used.square() / 2 - (used * (used - thetas)).exp()
-    return thetas, WeakBound(bound, thetas.square() / 2)
+    return thetas, _frozen(thetas, used)
+
+
+def _frozen(theta: Tensor, at: Tensor) -> WeakBound:
+    return WeakBound(1 + at.square() / 2 - (at * (at - theta)).exp(), theta.square() / 2)

@@ -7,10 +7,11 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from gmlib.gan import DiracGAN, conserved, flow, linear_flow, wgan_gp_cycle
+from gmlib.gan import DiracGAN, TwoPlayerGame, conserved, flow, linear_flow, wgan_gp_cycle
 
 F64 = torch.float64
 START = torch.ones(2, dtype=F64)
+ANY = TwoPlayerGame(lambda p, t: -(p * t).sum(-1), lambda p, t: (p * t).sum(-1))
 
 
 def test_continuous_game() -> None:
@@ -115,6 +116,10 @@ def test_bad_arguments() -> None:
             "game must have the linear loss",
             lambda: linear_flow(DiracGAN("logistic"), torch.ones(2), times),
         ),
+        (TypeError, "game must be a TwoPlayerGame", lambda: flow("game", torch.ones(2), times)),
+        (TypeError, "game must be a DiracGAN", lambda: conserved(ANY, torch.ones(2))),
+        (TypeError, "game must be a DiracGAN", lambda: linear_flow(ANY, torch.ones(2), times)),
+        (ValueError, "times must have the dtype", lambda: linear_flow(game, torch.ones(2), times.double())),
         (ValueError, "times must be a row", lambda: linear_flow(game, torch.ones(2), times[0])),
         (ValueError, "game must have the linear loss", lambda: wgan_gp_cycle(game)),
         (ValueError, "game.gamma must be", lambda: wgan_gp_cycle(DiracGAN(penalty="wgan_gp"))),

@@ -124,6 +124,8 @@ def test_bad_input() -> None:
         shifted_distances(P, None, shift, KERNEL)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="a must be an int"):
         BetaLaw(2.5, 3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="a and b must add up to at most 100"):
+        BetaLaw(600, 600)
     with pytest.raises(ValueError, match="b must be at least 1"):
         BetaLaw(2, 0)
     with pytest.raises(ValueError, match="shift must be a finite number"):

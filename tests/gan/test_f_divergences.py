@@ -10,7 +10,14 @@ from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 
 from gmlib.distributions import Gaussian, chi2_gaussians, divergences_1d
-from gmlib.gan import F_DIVERGENCES, CorrelatedGaussians, f_bound_1d, f_divergence_1d, f_divergence_bound
+from gmlib.gan import (
+    F_DIVERGENCES,
+    BetaLaw,
+    CorrelatedGaussians,
+    f_bound_1d,
+    f_divergence_1d,
+    f_divergence_bound,
+)
 
 F64 = torch.float64
 ZERO = torch.zeros(1, dtype=F64)
@@ -241,6 +248,8 @@ def test_bad_input() -> None:
         f_divergence_bound(x, x, "kl")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="divergence must be an FDivergence or a function"):
         f_divergence_1d(P, Q, "kl")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="q must have mass wherever p has"):
+        f_divergence_1d(BetaLaw(2, 2), BetaLaw(2, 2, shift=0.5), lambda u: (u - 1).square())
     with pytest.raises(ValueError, match="c_fake must have shape"):
         f_divergence_bound(x, torch.zeros(3, 1), row)
     with pytest.raises(TypeError, match="c_real must have a floating dtype"):

@@ -126,12 +126,16 @@ def test_bad_input() -> None:
         ipm_finite(p, q, points * torch.nan, LinearFunctions())
     with pytest.raises(ValueError, match="points must be a matrix"):
         ipm_finite(p, q, points[:, :, None], LinearFunctions())
-    with pytest.raises(ValueError, match=r"p must have dtype torch\.float64"):
+    with pytest.raises(ValueError, match=r"p must have the dtype torch\.float64 of points"):
         ipm_finite(p.float(), q, points, LinearFunctions())
     with pytest.raises(TypeError, match="family must be a FunctionClass"):
         ipm_finite(p, q, points, LinearFunctions)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"functions\[1\] must be callable"):
         FiniteFunctions([lambda x: x[:, 0], 3])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match=r"functions\[0\]\(points\) must have shape \(4,\)"):
+        ipm_finite(p, q, points, FiniteFunctions([lambda x: x]))
+    with pytest.raises(ValueError, match="kernel must return the value of each pair"):
+        ipm_finite(p, q, points, KernelBall(lambda x, y: (x - y)[:, 0]))
     with pytest.raises(ValueError, match="functions must hold at least one"):
         FiniteFunctions([])
     with pytest.raises(TypeError, match="kernel must be callable"):

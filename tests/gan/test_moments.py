@@ -157,6 +157,12 @@ def test_bad_input() -> None:
         moment_rank(x * torch.nan)
     with pytest.raises(ValueError, match="tolerance must be"):
         moment_rank(x, tolerance=1.0)
+    with pytest.raises(ValueError, match="log_prob must return one number a point"):
+        parameter_scores(lambda theta, x: x, theta, x)
+    with pytest.raises(ValueError, match="target must be finite"):
+        match_moments(lambda t: t, theta + torch.nan, theta)
+    with pytest.raises(ValueError, match=r"target must have the dtype torch\.float32 of moments"):
+        match_moments(lambda t: t, theta.double(), theta)
     with pytest.raises(ValueError, match=r"target must have the shape \(2,\)"):
         match_moments(lambda t: t, torch.zeros(3), theta)
     with pytest.raises(ValueError, match=r"moments\(parameters\) must be a vector"):

@@ -147,11 +147,15 @@ def test_bad_input() -> None:
         fit_ratio(x, torch.zeros(4, 2))
     with pytest.raises(ValueError, match="real must be finite"):
         fit_ratio(x / 0, x)
-    with pytest.raises(ValueError, match="real must have shape \\(n, d\\)"):
+    with pytest.raises(ValueError, match=r"real must be a matrix \(n, d\)"):
         fit_ratio(torch.zeros(4), x)
     with pytest.raises(TypeError, match="fake must have a floating dtype"):
         fit_ratio(x, torch.zeros(4, 1, dtype=torch.int64))
     with pytest.raises(ValueError, match="features must map"):
         fit_ratio(x, x + 1, lambda x: x[:, 0])
+    with pytest.raises(TypeError, match="features must be callable"):
+        fit_ratio(x, x, "square")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"features\(real\) must be finite"):
+        fit_ratio(x, x, lambda x: x.log())
     with pytest.raises(ValueError, match="ridge must be"):
         fit_ratio(x, x, ridge=-1.0)

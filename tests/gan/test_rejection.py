@@ -61,9 +61,9 @@ def test_several_statistics() -> None:
 @pytest.mark.bad_input
 def test_bad_input() -> None:
     seen, theta = torch.zeros(1), torch.zeros(5, 1)
-    with pytest.raises(ValueError, match="observed must have shape \\(d,\\)"):
+    with pytest.raises(ValueError, match="observed must have shape \\(n,\\)"):
         rejection_abc(torch.zeros(()), theta, lambda t: t, 0.1)
-    with pytest.raises(ValueError, match="theta must have shape \\(n, k\\)"):
+    with pytest.raises(ValueError, match="theta must be a matrix"):
         rejection_abc(seen, torch.zeros(0, 1), lambda t: t, 0.1)
     with pytest.raises(TypeError, match="simulate must be callable"):
         rejection_abc(seen, theta, 3, 0.1)  # type: ignore[arg-type]

@@ -65,7 +65,7 @@ def test_bad_input() -> None:
     x, line = torch.zeros(4, 1), nn.Linear(1, 1)
     with pytest.raises(TypeError, match=r"critic must be a torch\.nn\.Module"):
         fit_critic(lambda x: x, x, x, steps=1, lr=0.1)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="fake must have shape"):
+    with pytest.raises(ValueError, match=r"fake must have the event shape"):
         fit_critic(line, x, torch.zeros(4, 2), steps=1, lr=0.1)
     with pytest.raises(ValueError, match="steps must be at least 1"):
         fit_critic(line, x, x, steps=0, lr=0.1)

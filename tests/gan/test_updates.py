@@ -297,6 +297,11 @@ def test_bad_arguments() -> None:
         (ValueError, "steps must be", lambda: play(LINEAR, START, rk4(0.1), -1)),
         (ValueError, "start must be finite", lambda: play(LINEAR, START * math.nan, rk4(0.1), 1)),
         (ValueError, "state must have shape", lambda: play(LINEAR, torch.ones(3), rk4(0.1), 1)),
+        (TypeError, "game must be a TwoPlayerGame", lambda: play("game", START, rk4(0.1), 1)),
+        (TypeError, "rule must be a Rule", lambda: modulus(LINEAR, "rk4")),
+        (TypeError, "a loss must be a torch", lambda: DiracGAN(lambda u: 1.0).field(START)),
+        (ValueError, "path must not hold the state 0", lambda: measured_modulus(torch.zeros(3, 2))),
+        (ValueError, "path must be finite", lambda: measured_modulus(torch.ones(3, 2) / 0)),
         (ValueError, "path must hold", lambda: measured_modulus(torch.ones(1, 2))),
         (
             ValueError,

@@ -239,6 +239,12 @@ def test_bad_input() -> None:
         wasserstein_critic_1d(cdf, 2 * cdf, grid)
     with pytest.raises(TypeError, match="cdf_p must have a floating dtype"):
         wasserstein_critic_1d(cdf.long(), cdf, grid)
+    with pytest.raises(ValueError, match=r"cdf_q must have the dtype torch\.float32 of grid"):
+        wasserstein_critic_1d(cdf, cdf.double(), grid)
+    with pytest.raises(ValueError, match=r"x must have the dtype torch\.float32 of grid"):
+        wasserstein_critic_1d(cdf, cdf, grid)(grid.double())
+    with pytest.raises(ValueError, match=r"z must have the event shape \(2,\) of the samples"):
+        wasserstein_dual(torch.zeros(3, 2), torch.zeros(3, 2))(torch.zeros(3, 1))
     x = torch.zeros(3, 2)
     with pytest.raises(ValueError, match=r"y must have the event shape \(2,\) of x"):
         wasserstein_dual(x, torch.zeros(3, 1))

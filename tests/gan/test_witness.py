@@ -1,5 +1,7 @@
 """The witness of the MMD: its value is the distance, its closed form, and its end far away."""
 
+import math
+
 import pytest
 import torch
 
@@ -77,6 +79,16 @@ def test_in_any_dimension_and_of_equal_samples() -> None:
     assert (same(x).mean() - same(x.flip(0)).mean()).abs() < 1e-12
 
 
+@pytest.mark.parametrize("shift", [1e-12, 1e-6, 1e-3])
+def test_the_witness_of_near_laws_tends_to_its_derivative(shift: float) -> None:
+    # g(z - m) - g(z - m - D) -> -D dg/dm and MMD -> D |g'|: a bounded function, however near the two laws.
+    z = torch.tensor([[0.5], [-2.0]], dtype=torch.float64)
+    zero = torch.zeros(1, dtype=torch.float64)
+    found = gaussian_witness(z, zero, 1.0, zero + shift, 1.0, bandwidth=1.0)
+    slope = math.sqrt(0.5) * z[:, 0] / 2 * (-z[:, 0].square() / 4).exp()
+    assert torch.allclose(found, -slope / math.sqrt(3**-0.5 / 3), rtol=1e-3, atol=2e-3)
+
+
 @pytest.mark.bad_input
 def test_bad_input() -> None:
     x = torch.zeros(3, 2)
@@ -90,7 +102,11 @@ def test_bad_input() -> None:
         mmd_witness(GaussianKernel(1.0), x + torch.nan, x)
     with pytest.raises(ValueError, match="z must end in the event shape"):
         mmd_witness(GaussianKernel(1.0), x, x)(torch.zeros(3, 5))
+    with pytest.raises(ValueError, match="kernel must return the value of each pair"):
+        mmd_witness(lambda x, y: (x - y).square().sum(1), x, x)
     mean = torch.zeros(2)
+    with pytest.raises(ValueError, match=r"mean1 must have shape \(n,\)"):
+        gaussian_witness(x, mean[0], 1.0, mean[0], 1.0, 1.0)
     with pytest.raises(ValueError, match=r"mean2 must have shape \(2,\)"):
         gaussian_witness(x, mean, 1.0, torch.zeros(3), 1.0, 1.0)
     with pytest.raises(ValueError, match=r"bandwidth must be a finite number in \(0"):
