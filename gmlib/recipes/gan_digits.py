@@ -261,9 +261,9 @@ class ImageRow:
 
     Example:
         >>> from gmlib.recipes.gan_digits import ImageMeasures, ImageRow
-        >>> row = ImageRow("noise", ImageMeasures(9, 0, 0, 1, 0.5, 3), ImageMeasures(0, 0, 0, 0, 0, 0), 5)
-        >>> row.mean.frechet
-        9
+        >>> mean, spread = ImageMeasures(9.0, 0.0, 0.0, 1.0, 0.5, 3.0), ImageMeasures(0.1, 0.0, 0.0, 0.1, 0.1, 0.1)
+        >>> ImageRow("noise", mean, spread, 5).mean.frechet
+        9.0
     """
 
     name: str

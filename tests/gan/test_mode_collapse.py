@@ -83,6 +83,10 @@ def test_gan_stabilisers() -> None:
     assert all(modes[-1] == 8 for modes in ring_cured.modes)
     assert ring.step == ring_cured.step
     assert ring_cured.cure.passes / ring.cure.passes == 13 / 9
+    # On the grid with the plain game's own steps, R1 keeps every mode, where the plain game has at most eight.
+    damped = recorded("R1")
+    assert damped.step[-1] == 20_000
+    assert all(modes[-1] == 16 for modes in damped.modes)
     # On the grid after 10,000 rounds: Adam without momentum has more of its samples near a mode than plain descent, and a
     # wider critic by itself has fewer.
     plain_run, adam, wide = (recorded(name) for name in ("plain", "Adam, beta1 = 0", "wide critic"))
