@@ -74,6 +74,8 @@ class PairLoss:
     def critic_loss(self, a_real: Float[Tensor, " n"], a_fake: Float[Tensor, " m"]) -> Float[Tensor, ""]:
         r""":math:`\mathcal L_D`, the mean of :math:`L_+` over the data plus that of :math:`L_-` over the fakes.
 
+        (Its best critic and its minimum: :eq:`eq-14b-least-squares` and :eq:`eq-14b-hinge` in the book for two of them.)
+
         Args:
             a_real: the critic's output on data, (n,).
             a_fake: the critic's output on fakes, (m,).
@@ -90,6 +92,8 @@ class PairLoss:
         self, a_real: Float[Tensor, " n"] | None, a_fake: Float[Tensor, " m"]
     ) -> Float[Tensor, ""]:
         r""":math:`\mathcal L_G`, the mean over the fakes.
+
+        (Its slope in the logit where the critic rejects: :eq:`eq-14-saturation` in the book, for two of them.)
 
         Args:
             a_real: not looked at, and may be None; here so that every loss is called alike.
