@@ -44,6 +44,7 @@ def bare_loop(work: Work) -> Callable[[], float]:
     assert isinstance(task.data, Tensor)
     assert task.noise is not None
     data, draw, loss = task.data.to(device), task.noise, task.loss
+    assert not isinstance(loss, tuple)  # one player
     ours: list[Tensor] = list(average.parameters())
     theirs: list[Tensor] = list(model.parameters())
     move = get_ema_multi_avg_fn(DECAY)

@@ -146,6 +146,11 @@ class Cycle:
             it sticks, where it comes to rest.
         period: time of a round; infinite if it sticks.
         contraction: the factor by which half a round brings the orbit nearer the cycle; 0 if it sticks.
+
+    Example:
+        >>> from gmlib.gan import DiracGAN, wgan_gp_cycle
+        >>> wgan_gp_cycle(DiracGAN("linear", gamma=3.0, penalty="wgan_gp"))  # it sticks, off the data
+        Cycle(amplitude=3.0, period=inf, contraction=0.0)
     """
 
     amplitude: float

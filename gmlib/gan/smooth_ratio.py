@@ -28,6 +28,13 @@ class CriticFit:
         critic: the network, x (n, d) -> raw outputs v (n,) or (n, 1).
         bound: the value of the bound before each step and after the last, nats, (steps + 1,).
         divergence: the row of the table that was used.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.gan import F_DIVERGENCES, CriticFit
+        >>> fit = CriticFit(torch.nn.Linear(2, 1), torch.zeros(1), F_DIVERGENCES["kl"])
+        >>> fit.log_ratio(torch.zeros(5, 2)).shape, fit.slope(torch.zeros(5, 2)).shape
+        (torch.Size([5]), torch.Size([5, 2]))
     """
 
     critic: nn.Module

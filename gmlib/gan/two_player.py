@@ -114,6 +114,13 @@ class TwoPlayerGame:
 
 
 def check_game(game: Any, kind: type[TwoPlayerGame] = TwoPlayerGame) -> None:
-    """Raise ``TypeError`` unless ``game`` is one, of the kind that has the closed forms that are wanted."""
+    """Raise ``TypeError`` unless ``game`` is one, of the kind that has the closed forms that are wanted.
+
+    Example:
+        >>> from gmlib.gan.two_player import check_game
+        >>> check_game("chess")
+        Traceback (most recent call last):
+        TypeError: game must be a TwoPlayerGame, got str
+    """
     if not isinstance(game, kind):
         raise TypeError(f"game must be a {kind.__name__}, got {type(game).__name__}")

@@ -205,6 +205,13 @@ def play(
 
 
 def check_rule(rule: Any) -> None:
-    """Raise ``TypeError`` unless ``rule`` is one."""
+    """Raise ``TypeError`` unless ``rule`` is a rule.
+
+    Example:
+        >>> from gmlib.gan.updates import check_rule
+        >>> check_rule("rk4")
+        Traceback (most recent call last):
+        TypeError: rule must be a Rule such as simultaneous(0.1), got str
+    """
     if not isinstance(rule, Rule):
         raise TypeError(f"rule must be a Rule such as simultaneous(0.1), got {type(rule).__name__}")
