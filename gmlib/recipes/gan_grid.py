@@ -93,6 +93,7 @@ class Cure:
         lr: learning rate of both players.
         momentum: of "sgd", or Adam's beta1.
         simultaneous: both players move at once.
+        spectral: divide the critic's weight matrices by their largest singular values.
         average: decay a step of either player of the averaged weights that are looked at, 0 for the last ones.
 
     Example:
@@ -113,6 +114,7 @@ class Cure:
     lr: float = 0.05
     momentum: float = 0.0
     simultaneous: bool = False
+    spectral: bool = False
     average: float = 0.0
 
     @property
@@ -160,6 +162,7 @@ CURES = (
     Cure("relativistic, R1 and R2", loss="relativistic", penalty="r1+r2", gamma=GAMMA),
     Cure("hinge", loss="hinge"),
     Cure("least squares", loss="least_squares"),
+    Cure("spectral norm", spectral=True),
     Cure("wide critic", critic_widths=(100, 100)),
     Cure("momentum 0.5", momentum=0.5),
     Cure("momentum -0.5", momentum=-0.5),
@@ -185,6 +188,9 @@ CURES = (
 )
 """What is recorded, each at the plain game's settings but for what its name says."""
 
+
+BY_RECIPE = tuple(cure.name for cure in CURES if cure.average or cure.spectral)
+"""Cures that are trained by a recipe, seed by seed, and not side by side."""
 
 TABLES = ("modes", "share", "reverse_kl", "nearest_modes")
 """What is kept of every look."""
@@ -252,7 +258,7 @@ def play_grid(
         What was seen at the start and at every look.
 
     Raises:
-        ValueError: a name or a number is out of its range, or the cure averages weights.
+        ValueError: a name or a number is out of its range, or the cure is one that a recipe trains.
 
     Example:
         >>> from gmlib.recipes.gan_grid import Cure, play_grid
@@ -263,9 +269,9 @@ def play_grid(
     for name, value in (("games", games), ("steps", steps), ("every", every), ("samples", samples)):
         check_count(name, value)
     check_count("seed", seed, low=0)
-    if cure.average:
+    if cure.average or cure.spectral:
         raise ValueError(
-            f"cure must have average 0, got {cure.average}: only the recipe gan-grid-r1 averages"
+            f"cure must have average 0 and spectral False, got {cure.name!r}: a recipe trains it"
         )
     centres = LAWS[law](noise=0.02, dtype=torch.float32).means
     run, game = GridRun(cure, law, seed), cure.players(games, seed)
@@ -404,7 +410,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--cure",
         nargs="+",
-        default=[cure.name for cure in CURES if not cure.average],
+        default=[cure.name for cure in CURES if cure.name not in BY_RECIPE],
         help="names (default: all)",
     )
     parser.add_argument("--law", default="sixteen_gaussians", choices=tuple(LAWS))
@@ -417,9 +423,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(arguments)
     for name in args.cure:
-        cure = next((cure for cure in CURES if cure.name == name and not cure.average), None)
+        cure = next((cure for cure in CURES if cure.name == name and cure.name not in BY_RECIPE), None)
         if cure is None:
-            known = ", ".join(cure.name for cure in CURES if not cure.average)
+            known = ", ".join(cure.name for cure in CURES if cure.name not in BY_RECIPE)
             parser.error(f"--cure must be among {known}, got {name!r}")
         run = play_grid(
             cure, law=args.law, games=args.games, steps=args.steps, every=args.every, seed=args.seed

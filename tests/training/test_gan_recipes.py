@@ -281,6 +281,7 @@ def test_shipped_grid() -> None:
         (lambda: mnist_images("all"), "split must be one of 'train'"),
         (lambda: play_grid(Cure("plain"), law="square"), "law must be one of"),
         (lambda: play_grid(Cure("plain"), games=0), "games must be at least 1"),
+        (lambda: play_grid(Cure("averaged", average=0.9)), "cure must have average 0 and spectral False"),
         (lambda: play_line(gamma=-1.0), "gamma must be a finite number in"),
     ],
 )
