@@ -47,9 +47,9 @@ def _roll(n: int) -> list[Place]:
 
 STD, RADIUS = 0.05, 0.1
 LAWS: dict[str, dict[str, Any]] = {
-    "sixteen": {"label": "grid of 16 Gaussians", "centres": _grid(-1.5, -0.5, 0.5, 1.5)},
-    "nine": {"label": "grid of 9 Gaussians", "centres": _grid(-1.0, 0.0, 1.0)},
-    "ring": {"label": "ring of 8 Gaussians", "centres": _arc(9, 1.5, 0.0, 2 * math.pi)[:8]},
+    "sixteen_gaussians": {"label": "grid of 16 Gaussians", "centres": _grid(-1.5, -0.5, 0.5, 1.5)},
+    "nine_gaussians": {"label": "grid of 9 Gaussians", "centres": _grid(-1.0, 0.0, 1.0)},
+    "eight_gaussians": {"label": "ring of 8 Gaussians", "centres": _arc(9, 1.5, 0.0, 2 * math.pi)[:8]},
     "two_modes": {"label": "two Gaussians", "centres": [(-1.0, 0.0), (1.0, 0.0)]},
     "two_moons": {
         "label": "two moons",
@@ -57,7 +57,7 @@ LAWS: dict[str, dict[str, Any]] = {
     },
     "swiss_roll": {"label": "Swiss roll", "centres": _roll(40)},
 }
-"""The laws: equal Gaussians of standard deviation 0.05 around these centres."""
+"""The laws: equal Gaussians of standard deviation 0.05 around these centres (0.02 in the recipes)."""
 
 FACE = [(-0.6, 0.7), (0.6, 0.7), *_arc(13, 1.1, 1.15 * math.pi, 1.85 * math.pi, 0.0, 0.1)]
 """What is drawn before the reader draws."""
@@ -66,7 +66,7 @@ LOSSES = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", 
 REGULARISERS = ("none", "r1", "r2", "gradient_penalty", "clip")
 
 _PLAIN = {
-    "law": "ring",
+    "law": "eight_gaussians",
     "loss": "non_saturating",
     "regulariser": "none",
     "critic_steps": 1,
@@ -75,7 +75,13 @@ _PLAIN = {
     "optimizer": "sgd",
     "simultaneous": False,
 }
-_ADAM = {"law": "sixteen", "optimizer": "adam", "beta1": 0.5, "lr_critic": 0.01, "lr_generator": 0.005}
+_ADAM = {
+    "law": "sixteen_gaussians",
+    "optimizer": "adam",
+    "beta1": 0.5,
+    "lr_critic": 0.01,
+    "lr_generator": 0.005,
+}
 PRESETS: dict[str, dict[str, Any]] = {
     "collapse": {"label": "Collapse", **_PLAIN},
     "cured": {"label": "Cure: R1", **_PLAIN, "regulariser": "r1", "gamma": 0.3},
@@ -91,9 +97,9 @@ class BrowserGanTerms:
     Attributes:
         modes: centres that have one of the 500 shown samples within 0.1 of them.
         share: share of these samples that are so near to a centre.
-        critic_loss: :math:`L_D` at the critic's last step, on its batch of 128, without the penalty; NaN before the first.
+        critic_loss: :math:`\mathcal L_D` at the critic's last step, on its batch of 128, without the penalty; NaN before the first.
         penalty: what the regulariser added there, 0 without one.
-        generator_loss: :math:`L_G` at the generator's last step; NaN before the first.
+        generator_loss: :math:`\mathcal L_G` at the generator's last step; NaN before the first.
     """
 
     modes: int
@@ -106,8 +112,8 @@ class BrowserGanTerms:
 class BrowserGan(Widget):
     r"""A generator and a critic, two networks of two hidden layers of 32, trained in the browser on a law in the plane.
 
-    .. math:: \min_\phi\, \mathbb E L_+(a_\phi(x)) + \mathbb E L_-(a_\phi(G_\theta(z))) + R(\phi), \qquad
-        \min_\theta\, \mathbb E L_G(a_\phi(G_\theta(z))), \qquad z \sim \mathcal N(0, I_8)
+    .. math:: \min_\varphi\, \mathbb E L_+(a_\varphi(x)) + \mathbb E L_-(a_\varphi(G_\theta(z))) + R(\varphi), \qquad
+        \min_\theta\, \mathbb E L_G(a_\varphi(G_\theta(z))), \qquad z \sim \mathcal N(0, I_8)
 
     with losses and penalties by the names and in the units of ``gmlib.gan`` (:math:`\tfrac\gamma2 \mathbb E(\dots)^2`), on
     128 points a step. The picture shows what the critic says everywhere, 500 generated points, and where the critic sends
@@ -115,8 +121,9 @@ class BrowserGan(Widget):
     while it trains; the law may also be drawn by hand. `terms` makes the same steps in torch.
 
     Args:
-        law: ``"sixteen"``, ``"nine"``, ``"ring"``, ``"two_modes"``, ``"two_moons"``, ``"swiss_roll"`` or ``"drawn"``: equal
-            Gaussians of standard deviation 0.05 around centres.
+        law: ``"eight_gaussians"``, ``"sixteen_gaussians"``, ``"nine_gaussians"``, ``"two_modes"``, ``"two_moons"``,
+            ``"swiss_roll"`` or ``"drawn"``: equal Gaussians of standard deviation 0.05 around centres. The sixteen stand
+            where `gmlib.distributions.sixteen_gaussians` has them, the eight on a circle of radius 1.5 instead of 2.
         loss: ``"non_saturating"``, ``"minimax"``, ``"least_squares"``, ``"hinge"``, ``"wasserstein"`` or
             ``"relativistic"`` (paired).
         regulariser: ``"none"``, ``"r1"``, ``"r2"``, ``"gradient_penalty"`` (towards slope 1) or ``"clip"``.
@@ -143,7 +150,7 @@ class BrowserGan(Widget):
 
     Example:
         >>> from gmlib.widgets import BrowserGan
-        >>> gan = BrowserGan("ring", regulariser="r1", gamma=0.1, steps=3)
+        >>> gan = BrowserGan("eight_gaussians", regulariser="r1", gamma=0.1, steps=3)
         >>> terms = gan.terms()
         >>> terms.modes <= 8 and terms.penalty > 0
         True
@@ -165,7 +172,7 @@ class BrowserGan(Widget):
         help="sizes of the networks, the batch, the law and the picture",
     ).tag(sync=True)
     presets = traitlets.Dict(PRESETS, help="settings to start from").tag(sync=True)
-    law = traitlets.Enum([*LAWS, "drawn"], "ring", help="what the data come from").tag(sync=True)
+    law = traitlets.Enum([*LAWS, "drawn"], "eight_gaussians", help="what the data come from").tag(sync=True)
     loss = traitlets.Enum([*LOSSES], "non_saturating", help="what the players minimise").tag(sync=True)
     regulariser = traitlets.Enum([*REGULARISERS], "none", help="what holds the critic back").tag(sync=True)
     gamma = traitlets.Float(0.3, min=0.001, max=100.0, help="strength of a penalty").tag(sync=True)
@@ -190,7 +197,7 @@ class BrowserGan(Widget):
 
     def __init__(
         self,
-        law: str = "ring",
+        law: str = "eight_gaussians",
         *,
         loss: str = "non_saturating",
         regulariser: str = "none",

@@ -15,6 +15,7 @@ from gmlib.gan import (
     DiracGAN,
     Rule,
     alternating,
+    alternating_invariant,
     competitive,
     consensus,
     extragradient,
@@ -22,6 +23,7 @@ from gmlib.gan import (
     play,
     rk4,
     simultaneous,
+    step_matrix,
     unrolled,
 )
 from gmlib.widgets.base import STATIC, Widget
@@ -98,10 +100,11 @@ class DiracTerms:
     Attributes:
         phi: the critic's :math:`\varphi` after k steps.
         theta: the generator's :math:`\theta`.
-        radius: :math:`r = \sqrt{\varphi^2 + \theta^2/\lambda}`, which the flow of the bare game keeps.
+        radius: :math:`r = \sqrt{\varphi^2 + \theta^2/\eta_\theta}`, which the flow of the bare game keeps.
         factor: :math:`(r/r_0)^{1/k}`, measured on the path; none before the first step, or from the equilibrium.
         modulus: of the largest eigenvalue of a step at the equilibrium; none where the penalty has a kink there.
-        invariant: :math:`\varphi^2 + \theta^2/\lambda + \eta\varphi\theta`, kept by alternating steps for the linear loss.
+        invariant: :math:`\varphi^2 + \theta^2/\eta_\theta + \eta\,\psi'(0)\,\varphi\theta`, which alternating steps keep
+            for the linear loss, and nearly for the logistic one; none for other rules, and with a penalty.
     """
 
     phi: float
@@ -109,16 +112,18 @@ class DiracTerms:
     radius: float
     factor: float | None
     modulus: float | None
-    invariant: float
+    invariant: float | None
 
 
 class DiracLaboratory(Widget):
     r"""Two players of one number each, in the plane: where the steps of a rule go, and what their eigenvalues say.
 
     .. math:: \dot\varphi = \psi'(\theta\varphi)\,\theta - R'(\varphi), \qquad
-        \dot\theta = -\lambda\,\psi'(\theta\varphi)\,\varphi
+        \dot\theta = -\eta_\theta\,\psi'(\theta\varphi)\,\varphi
 
-    Of one step at the equilibrium, without a penalty and with :math:`s = \sqrt\lambda\,\psi'(0)`:
+    The critic is :math:`a(x) = -\varphi x`, high for what it takes for real, so that a point :math:`\theta` with
+    :math:`\varphi\theta > 0` is caught. Its rate is :math:`\eta_\varphi = 1`. Of one step at the equilibrium, without a
+    penalty and with :math:`s = \sqrt{\eta_\theta}\,\psi'(0)`:
 
     =================== ===========================================
     rule                modulus
@@ -130,8 +135,8 @@ class DiracLaboratory(Widget):
     ``"rk4"``           :math:`\sqrt{1 - \eta^6s^6/72 + \eta^8s^8/576}`
     =================== ===========================================
 
-    With the linear loss alternating steps keep :math:`\varphi^2 + \theta^2/\lambda + \eta\varphi\theta`; steps of the
-    other four rules multiply :math:`\varphi^2 + \theta^2/\lambda` by the square of their modulus.
+    With the linear loss alternating steps keep :math:`\varphi^2 + \theta^2/\eta_\theta + \eta\varphi\theta`; steps of the
+    other four rules multiply :math:`\varphi^2 + \theta^2/\eta_\theta` by the square of their modulus.
 
     Beside the steps runs the flow that they follow when they are small: for ``"consensus"`` and ``"unrolled"`` that of the
     changed field, for ``"momentum"`` the same orbit, :math:`1/(1 - \nu)` times as fast.
@@ -142,7 +147,7 @@ class DiracLaboratory(Widget):
         **settings: traits that differ from the experiment's: ``start_phi`` and ``start_theta`` (-3 to 3), ``step``
             (:math:`\eta`, 0.01 to 3), ``loss``, ``penalty`` and its weight ``gamma`` (0 to 3), ``rule``, ``momentum``
             (:math:`\nu`, -0.9 to 0.9), ``inner`` (step of the imagined critic, 0.05 to 2), ``strength`` (of consensus, 0 to
-            2), ``rate_theta`` (:math:`\lambda`, 0.1 to 2; the critic's rate is 1), ``steps`` (k, made so far, 0 to 2000).
+            2), ``rate_theta`` (:math:`\eta_\theta`, 0.1 to 2), ``steps`` (k, made so far, 0 to 2000).
 
     Raises:
         TypeError: a setting is unknown or has the wrong type.
@@ -255,14 +260,7 @@ class DiracLaboratory(Widget):
         """
         if self.penalty == "wgan_gp" and self.gamma > 0:
             raise ValueError("penalty must not be 'wgan_gp' here: its field jumps at the equilibrium")
-        slope = self.game.slope
-        # The linear game with the same first derivatives there. The quartic penalty is too flat to have one.
-        seen = self.gamma if self.penalty in ("r1", "r2") else 0.0
-        kind = "r1" if seen > 0 else "none"
-        rest = DiracGAN(lambda u: slope * u, gamma=seen, penalty=kind, rate_theta=self.rate_theta)
-        update = self.update
-        columns = update(rest, torch.eye(2 * (1 + update.memory), dtype=F64))
-        return torch.linalg.eigvals(columns.mT)
+        return torch.linalg.eigvals(step_matrix(self.game, self.update))
 
     def terms(self) -> DiracTerms:
         """The numbers that the widget shows now, by gmlib's game and rules in float64.
@@ -278,6 +276,7 @@ class DiracLaboratory(Widget):
         first, last = radii[0].item(), radii[-1].item()
         measured = self.steps > 0 and first > 0 and last > 0
         kink = self.penalty == "wgan_gp" and self.gamma > 0
+        turns = self.rule == "alternating" and self.game.gamma == 0
         phi, theta = path[-1].tolist()
         return DiracTerms(
             phi=phi,
@@ -285,5 +284,5 @@ class DiracLaboratory(Widget):
             radius=last,
             factor=(last / first) ** (1 / self.steps) if measured else None,
             modulus=None if kink else self.eigenvalues().abs().max().item(),
-            invariant=last**2 + self.step * phi * theta,
+            invariant=alternating_invariant(self.game, self.update, path[-1]).item() if turns else None,
         )

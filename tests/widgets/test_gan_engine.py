@@ -160,11 +160,11 @@ def browser(gan: BrowserGan, noise: list[float]) -> dict[str, Any]:
 
 ADAM = {"optimizer": "adam", "lr_critic": 0.01, "lr_generator": 0.005}
 RUNS: list[dict[str, Any]] = [
-    {"law": "sixteen", "steps": 20, **ADAM},
-    {"law": "sixteen", "regulariser": "r1", "steps": 5, "seed": 3},
-    {"law": "ring", "loss": "wasserstein", "regulariser": "clip", "critic_steps": 3, "steps": 3},
+    {"law": "sixteen_gaussians", "steps": 20, **ADAM},
+    {"law": "sixteen_gaussians", "regulariser": "r1", "steps": 5, "seed": 3},
+    {"law": "eight_gaussians", "loss": "wasserstein", "regulariser": "clip", "critic_steps": 3, "steps": 3},
     {
-        "law": "nine",
+        "law": "nine_gaussians",
         "loss": "wasserstein",
         "regulariser": "gradient_penalty",
         "gamma": 10.0,

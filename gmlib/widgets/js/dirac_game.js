@@ -1,5 +1,6 @@
-// DiracGAN: critic D(x) = φx, generator a point at θ, data at 0; the critic raises and the generator lowers V = ψ(φθ).
-// A state is [φ, θ], with momentum [φ, θ, m_φ, m_θ]. The critic's rate is 1.
+// DiracGAN: data at 0, the generator a point at θ, the critic a(x) = -φx, high for what it takes for real. The critic raises
+// and the generator lowers ψ(φθ): where φθ > 0 the point is caught. A state is [φ, θ], with momentum [φ, θ, m_φ, m_θ]. The
+// critic's rate is 1, the generator's η_θ is called `rate`.
 
 const sigmoid = (u) => 1 / (1 + Math.exp(-u));
 
@@ -19,12 +20,12 @@ const PENALTIES = {
   quartic: { force: (phi) => phi ** 3, curve: (phi) => 3 * phi * phi },
 };
 
-// loss, penalty with its weight gamma, rate λ of the generator.
+// loss, penalty with its weight gamma, rate of the generator.
 export function diracGame({ loss, penalty = "none", gamma = 0, rate = 1 }) {
   const { slope, bend } = typeof loss === "string" ? LOSSES[loss] : loss;
   const { force, curve } = PENALTIES[penalty];
   const paid = (phi) => gamma * force(phi);
-  // Cross derivative of V.
+  // Cross derivative of ψ(φθ).
   const cross = (phi, theta) => slope(phi * theta) + phi * theta * bend(phi * theta);
   return {
     rate,
@@ -156,11 +157,11 @@ export const modulus = (values) => Math.max(...values.map(([re, im]) => Math.hyp
 export const largestStep = (values) =>
   Math.max(0, Math.min(...values.map(([re, im]) => (re === 0 && im === 0 ? 0 : (-2 * re) / (re * re + im * im)))));
 
-// φ² + θ²/λ, which the flow of the bare game keeps.
+// φ² + θ²/η_θ, which the flow of the bare game keeps.
 export const energy = (phi, theta, rate) => phi * phi + (theta * theta) / rate;
 
-// φ² + θ²/λ + ηφθ, which alternating steps keep where ψ is linear.
-export const invariant = (phi, theta, rate, eta) => energy(phi, theta, rate) + eta * phi * theta;
+// φ² + θ²/η_θ + ηψ'(0)φθ, which alternating steps keep where ψ is linear.
+export const invariant = (phi, theta, { loss, rate }, eta) => energy(phi, theta, rate) + eta * LOSSES[loss].scale * phi * theta;
 
 // Eigenvalues of a real 2 x 2 matrix, or of a 4 x 4 one by its characteristic polynomial.
 export function eigenvalues(matrix) {

@@ -31,6 +31,8 @@ const TRAITS = ["start_phi", "start_theta", "step", "loss", "penalty", "gamma", 
 const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const hundredth = (v) => Math.round(100 * v) / 100;
 const short = (v) => (v === 0 || (Math.abs(v) >= 0.01 && Math.abs(v) < 1e4) ? number(v, 4) : scientific(v));
+// Whether the players take turns without a penalty: then the invariant means something.
+const turns = ({ rule, penalty, gamma }) => rule === "alternating" && (penalty === "none" || gamma === 0);
 const complex = ([re, im]) => (Math.abs(im) < 5e-5 ? number(re, 4) : `${number(re, 4)} ± ${number(Math.abs(im), 4)}i`);
 const spectrum = (values) => [...new Set(values.map(complex))].join(", ");
 
@@ -46,7 +48,7 @@ export default widget("dirac-laboratory", "DiracGAN laboratory", (view) => {
     };
   };
   const plane = new Stage(view, {
-    label: "The plane of both players, critic φ to the right and generator θ upwards: the field as arrows, the flow as a line, the steps as dots.",
+    label: "The plane of both players, the critic's φ to the right and the generator's θ upwards: the field as arrows, the flow as a line, the steps as dots.",
     height: (width) => clamp(0.94 * width, 280, 400),
     margin: { left: 36, right: 12, top: 28, bottom: 30 },
   });
@@ -78,7 +80,7 @@ export default widget("dirac-laboratory", "DiracGAN laboratory", (view) => {
   select(view, panel, { trait: "loss", label: "loss ψ", options: LOSSES });
   select(view, panel, { trait: "penalty", label: "penalty of the critic", options: PENALTIES });
   const weight = slider(view, panel, { trait: "gamma", label: "its weight γ", low: 0, high: 3, step: 0.05, format: (v) => number(v) });
-  slider(view, panel, { trait: "rate_theta", label: "rate λ of the generator (the critic's is 1)", low: 0.1, high: 2, step: 0.05, format: (v) => number(v) });
+  slider(view, panel, { trait: "rate_theta", label: "rate η_θ of the generator (the critic's is 1)", low: 0.1, high: 2, step: 0.05, format: (v) => number(v) });
   const row = view.make("div", "gm-w-row", view.body);
   const play = button(view, row, { label: "Play", press: () => start() });
   button(view, row, { label: "One step", press: () => go(1) });
@@ -98,8 +100,10 @@ export default widget("dirac-laboratory", "DiracGAN laboratory", (view) => {
   const last = view.make("div", "gm-w-pair", view.body);
   last.append(time.element);
   const lists = view.make("div", "gm-w-panel", last);
-  const drawn = readout(view, lists, [["steps made, k"], ["radius r = √(φ² + θ²/λ)"], ["r₀ · modulusᵏ"], ["measured factor a step, (r/r₀)^(1/k)"], ["modulus of a step, exact"], ["φ² + θ²/λ + ηφθ"], ["the same at the start"]]);
+  const drawn = readout(view, lists, [["steps made, k"], ["radius r = √(φ² + θ²/η_θ)"], ["r₀ · modulusᵏ"], ["measured factor a step, (r/r₀)^(1/k)"], ["modulus of a step, exact"], ["φ² + θ²/η_θ + ηψ′(0)φθ"], ["the same at the start"]]);
   const spectra = readout(view, view.make("div", "", view.body), [["eigenvalues of a step"], ["eigenvalues of the flow"], ["simultaneous steps converge for"]]);
+
+  subscripts(view.body);
 
   const place = ([x, y]) => view.set({ start_phi: clamp(hundredth(x), -REACH, REACH), start_theta: clamp(hundredth(y), -REACH, REACH) });
   plane.handle({
@@ -183,15 +187,31 @@ export default widget("dirac-laboratory", "DiracGAN laboratory", (view) => {
     const [p, t] = [places[2 * k], places[2 * k + 1]];
     const factor = k && r0 > 0 && r > 0 ? (r / r0) ** (1 / k) : null;
     const due = exact === null ? null : r0 * exact ** k;
-    drawn(`${k}`, short(r), due === null ? "–" : short(due), factor === null ? "–" : number(factor, 6), exact === null ? "–" : number(exact, 6), short(invariant(p, t, rate, eta)), short(invariant(...now.start, rate, eta)));
+    drawn(`${k}`, short(r), due === null ? "–" : short(due), factor === null ? "–" : number(factor, 6), exact === null ? "–" : number(exact, 6), ...[[p, t], now.start].map((w) => (turns(now) ? short(invariant(...w, now, eta)) : "–")));
     const below = found.bare && largestStep(found.bare);
     spectra(found.step ? spectrum(found.step) : "none: kink at φ = 0", found.rest ? spectrum(found.rest) : "none: kink at φ = 0", below === null ? "–" : below > 0 ? `η < ${number(below, 4)}` : "no η");
     const said = judge(now, exact);
-    if (verdict.textContent !== said) verdict.textContent = said;
+    if (verdict.dataset.said !== said) {
+      verdict.dataset.said = verdict.textContent = said;
+      subscripts(verdict);
+    }
     const outside = Math.max(Math.abs(p), Math.abs(t)) > side ? " The players are outside the picture." : "";
-    view.say(`${k} ${now.rule} steps of ${number(eta, 3)} from φ = ${number(now.start[0])}, θ = ${number(now.start[1])}: φ = ${short(p)}, θ = ${short(t)}, radius ${short(r)}.${outside} ${said}`);
+    view.say(`${k} ${now.rule} steps of ${number(eta, 3)} from φ = ${number(now.start[0])}, θ = ${number(now.start[1])}: φ = ${short(p)}, θ = ${short(t)}, radius ${short(r)}.${outside} ${said.replaceAll("_", "")}`);
   });
 });
+
+// Sets every η_θ below an element as a letter with an index.
+function subscripts(root) {
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  const texts = [];
+  while (walker.nextNode()) if (walker.currentNode.data.includes("_θ")) texts.push(walker.currentNode);
+  for (const text of texts) {
+    const [first, ...rest] = text.data.split("_θ");
+    const index = () => Object.assign(document.createElement("sub"), { textContent: "θ" });
+    text.replaceWith(first, ...rest.flatMap((part) => [index(), part]));
+  }
+  for (const named of root.querySelectorAll('[aria-label*="_θ"]')) named.ariaLabel = named.ariaLabel.replaceAll("_", "");
+}
 
 // What the modulus means, in words.
 function judge({ loss, penalty, gamma, rule, rate }, exact) {
@@ -200,11 +220,12 @@ function judge({ loss, penalty, gamma, rule, rate }, exact) {
   const near = loss === "linear" ? "" : " near the equilibrium";
   const what = `Each step multiplies the distance${near} by ${number(exact, Math.abs(exact - 1) < 1e-3 ? 7 : 4)}`;
   if (Math.abs(exact - 1) < 5e-8) {
-    const more = rule === "alternating" && bare && loss === "linear" ? ": the path stays on the ellipse φ² + θ²/λ + ηφθ = constant" : "";
+    const taken = rule === "alternating" && bare;
+    const more = !taken ? "" : loss === "linear" ? ": the path stays on the ellipse φ² + θ²/η_θ + ηφθ = constant" : "; near the equilibrium they stay almost on the ellipse φ² + θ²/η_θ + ηψ′(0)φθ = constant";
     return `All eigenvalues of a step lie on the unit circle: to first order the players neither approach nor leave${more}.`;
   }
   const even = ["simultaneous", "extragradient", "rk4", "competitive"].includes(rule) && bare && loss === "linear";
-  const plain = rule === "simultaneous" && bare && loss === "linear" ? (rate === 1 ? ", which is √(1 + η²)" : ", which is √(1 + λη²)") : "";
+  const plain = rule === "simultaneous" && bare && loss === "linear" ? (rate === 1 ? ", which is √(1 + η²)" : ", which is √(1 + η_θη²)") : "";
   return `${what}${even ? "" : ", in the long run"}${plain}: the players ${exact > 1 ? "leave" : "settle"}.`;
 }
 
@@ -317,9 +338,9 @@ function radii(view, stage, places, { flow: stream, parts }, { k, rate, eta, rul
   };
   const lines = [[of(places, 1, k), "red", 2, []]];
   if (flowing) lines.unshift([of(stream.to(k * parts), parts, k * parts), "blue", 2, []]);
-  const keeps = rule === "alternating" && loss === "linear" && (penalty === "none" || gamma === 0);
+  const keeps = turns({ rule, penalty, gamma }) && loss === "linear";
   if (keeps) {
-    const points = Array.from({ length: k + 1 }, (_, i) => [i * eta, log(Math.sqrt(Math.max(0, invariant(places[2 * i], places[2 * i + 1], rate, eta))))]);
+    const points = Array.from({ length: k + 1 }, (_, i) => [i * eta, log(Math.sqrt(Math.max(0, invariant(places[2 * i], places[2 * i + 1], { loss, rate }, eta))))]);
     lines.push([points, "green", 2, [6, 4]]);
   }
   let [low, high] = [Infinity, -Infinity];
