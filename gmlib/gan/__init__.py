@@ -35,15 +35,10 @@ from gmlib.gan.moments import MomentGap, match_moments, moment_gap, moment_rank,
 from gmlib.gan.networks import Critic, toy_critic, toy_generator
 from gmlib.gan.ratio import jsd_from_value, log_score_value, optimal_logit, weighted_log_value
 from gmlib.gan.ratio_fit import RatioFit, fit_ratio
-from gmlib.gan.regularisers import (
-    R1,
-    R2,
-    Consensus,
-    GradientPenalty,
-    slope_squared,
-)
+from gmlib.gan.regularisers import R1, R2, Consensus, GradientPenalty
 from gmlib.gan.rejection import Accepted, gaussian_mean_acceptance, rejection_abc
 from gmlib.gan.scores import SCORING_RULES, ScoringRule, expected_score, score_value
+from gmlib.gan.slope import slope_squared
 from gmlib.gan.smooth_ratio import CriticFit, fit_critic, scaled_bound
 from gmlib.gan.stability import NashTest, game_jacobian, largest_stable_step, nash_test
 from gmlib.gan.svrg import bilinear_extragradient, stochastic_extragradient_factor, svrg_factor

@@ -56,7 +56,7 @@ class Player:
 
 
 @dataclass(frozen=True)
-class Rule:
+class Descent:
     """Gradient descent or Adam, in place, with its state in tensors: no number of a step is known to Python."""
 
     kind: str
@@ -102,7 +102,7 @@ class Side:
     weights: Sequence[Tensor]
     flat: Tensor
     state: list[Tensor]
-    rule: Rule
+    rule: Descent
 
     def gradient(self, terms: PlayerTerms) -> Tensor:
         """The gradient of the player's total with respect to its own weights alone, as a vector."""
@@ -157,7 +157,11 @@ class _Within(nn.Module):
 
 
 def stepper(
-    game: Game, players: tuple[Player, Player], rules: tuple[Rule, Rule], simultaneous: bool, compile: bool
+    game: Game,
+    players: tuple[Player, Player],
+    rules: tuple[Descent, Descent],
+    simultaneous: bool,
+    compile: bool,
 ) -> tuple[Callable[[Sequence[Tensor]], Tensor], list[str], bool]:
     """A function of a step's draws that moves both players, the names of the terms it returns, and whether it is compiled.
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.special import xlogy
 
 from gmlib._checks import check_choice, check_count, check_number, check_table, check_tensor
+from gmlib.gan._points import check_kind
 
 CERTAIN = 0.999
 """The most certain that a critic is in a Euclidean step."""
@@ -31,7 +32,7 @@ def critic_value(p_data: Table, p_model: Table, d: Table) -> Float[Tensor, "*_"]
 
     Raises:
         TypeError: not floating tensors.
-        ValueError: a law does not sum to one, ``d`` is outside [0, 1], or the shapes do not broadcast.
+        ValueError: a law does not sum to one, ``d`` is outside [0, 1], the shapes do not broadcast, or dtypes differ.
 
     Example:
         >>> import torch
@@ -42,6 +43,7 @@ def critic_value(p_data: Table, p_model: Table, d: Table) -> Float[Tensor, "*_"]
     """
     _check_laws(p_data, p_model)
     check_tensor("d", d)
+    _check_together("d", d, p_data, p_model)
     if not bool(((d >= 0) & (d <= 1)).all()):
         raise ValueError(
             f"d must hold probabilities in [0, 1], got numbers from {float(d.min()):g} to {float(d.max()):g}"
@@ -68,7 +70,7 @@ def best_critic_value(p_data: Table, p_model: Table) -> Float[Tensor, "*_"]:
 
     Raises:
         TypeError: not floating tensors.
-        ValueError: a law does not sum to one, or the shapes do not broadcast.
+        ValueError: a law does not sum to one, the shapes do not broadcast, or dtypes differ.
 
     Example:
         >>> import torch
@@ -98,7 +100,7 @@ def value_subgradient(p_data: Table, p_model: Table) -> Float[Tensor, "*_ points
 
     Raises:
         TypeError: not floating tensors.
-        ValueError: a law does not sum to one, or the shapes do not broadcast.
+        ValueError: a law does not sum to one, the shapes do not broadcast, or dtypes differ.
 
     Example:
         >>> import torch
@@ -142,7 +144,7 @@ def simplex_descent(
 
     Raises:
         TypeError: not floating tensors, or a number of the wrong kind.
-        ValueError: a law is not (points,) or does not sum to one, or an argument is out of range.
+        ValueError: a law is not (points,) or does not sum to one, dtypes differ, or an argument is out of range.
 
     Example:
         >>> import torch
@@ -187,3 +189,20 @@ def _project(v: Tensor) -> Tensor:
 def _check_laws(p_data: Tensor, p_model: Tensor) -> None:
     check_table("p_data", p_data)
     check_table("p_model", p_model)
+    _check_together("p_model", p_model, p_data)
+
+
+def _check_together(name: str, given: Tensor, *laws: Tensor) -> None:
+    """Raise unless a table is on as many points as the laws, with batch shapes that broadcast, and of their dtype."""
+    shapes = [tuple(law.shape) for law in laws]
+    try:
+        fits = given.dim() > 0 and all(given.shape[-1] == shape[-1] for shape in shapes)
+        torch.broadcast_shapes(tuple(given.shape), *shapes)
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{name} must have the points of p_data and a batch shape that broadcasts with the laws' "
+            f"{' and '.join(map(str, shapes))}, got shape {tuple(given.shape)}"
+        )
+    check_kind(name, given, "p_data", laws[0])

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_finite, check_number, check_table
-from gmlib.gan.regularisers import check_points
+from gmlib._checks import check_number, check_table
+from gmlib.gan._points import check_matrix
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,13 @@ class Coverage:
             beside ``modes`` to show what it hides, not to be reported alone.
         histogram: (k,), on the CPU: the samples inside each mode, as shares of those inside any; zeros if there are none.
         n: samples.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.gan import Coverage
+        >>> seen = Coverage(1, 0.5, math.log(2), 2, torch.tensor([1.0, 0.0]), 4)  # half in one mode of two, half outside
+        >>> seen.kl_bound(0.5) == 0.5 * math.log(2)
+        True
     """
 
     modes: int
@@ -105,9 +112,8 @@ def grid_coverage(
         (1, 2, 0.667)
     """
     for name, points in (("samples", samples), ("centres", centres)):
-        check_points(name, points)
-        check_finite(name, points)
-    if samples.dim() != 2 or centres.dim() != 2 or samples.shape[1] != centres.shape[1]:
+        check_matrix(name, points, finite=True)
+    if samples.shape[1] != centres.shape[1]:
         raise ValueError(
             f"samples and centres must have shapes (n, d) and (k, d), got {tuple(samples.shape)} "
             f"and {tuple(centres.shape)}"

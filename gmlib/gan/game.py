@@ -10,9 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_count
+from gmlib._checks import check_callable, check_count
+from gmlib.gan._points import check_batch, check_kind
 from gmlib.gan.losses import GANLoss
-from gmlib.gan.regularisers import Consensus, check_points, critic_output
+from gmlib.gan.regularisers import Consensus
+from gmlib.gan.slope import critic_output
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,13 @@ class PlayerTerms:
         total: (), the loss plus all penalties.
         loss: (), the player's loss.
         penalties: (), one a regulariser, by name.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.gan import PlayerTerms
+        >>> terms = PlayerTerms(torch.tensor(1.5), torch.tensor(1.25), {"r1": torch.tensor(0.25)})
+        >>> terms.as_dict()["r1"].item()
+        0.25
     """
 
     total: Tensor
@@ -48,11 +57,12 @@ class Game(nn.Module):
         critic: maps points (batch, \*event) to one number each, (batch,).
         loss: a `PairLoss`, a `RelativisticLoss`, or anything with their two methods.
         regularisers: penalties on the critic, ``penalty(critic, real, fake, noise)``; a `Consensus` is on both players.
+            Each goes by its ``name``, or that of its function or class.
         latent_dim: coordinates of z, which is standard normal.
 
     Raises:
         TypeError: a player is no module, or ``loss`` or a regulariser is not what it should be.
-        ValueError: ``latent_dim`` is below 1.
+        ValueError: ``latent_dim`` is below 1, or two regularisers have one name or that of another term.
 
     Example:
         >>> import torch
@@ -78,9 +88,16 @@ class Game(nn.Module):
         for method in ("critic_loss", "generator_loss"):
             if not callable(getattr(loss, method, None)):
                 raise TypeError(f"loss must have a method {method}, got {type(loss).__name__}")
+        if not isinstance(regularisers, Sequence):
+            raise TypeError(f"regularisers must be a sequence, got {type(regularisers).__name__}")
+        taken = {"total", "loss"}
         for regulariser in regularisers:
-            if not callable(regulariser):
-                raise TypeError(f"regularisers must be callable, got {type(regulariser).__name__}")
+            check_callable("regularisers", regulariser)
+            if (name := _name(regulariser)) in taken:
+                raise ValueError(
+                    f"regularisers must have names of their own, beside 'total' and 'loss', got {name!r} again"
+                )
+            taken.add(name)
         check_count("latent_dim", latent_dim)
         self.generator, self.critic, self.loss, self.latent_dim = generator, critic, loss, latent_dim
         self.regularisers = tuple(regularisers)
@@ -97,16 +114,17 @@ class Game(nn.Module):
 
         Args:
             n: how many, at least 1.
-            generator: source of the random numbers.
+            generator: source of the random numbers, on any device: latents are drawn there.
 
         Raises:
             ValueError: ``n`` is below 1.
         """
         check_count("n", n)
         first = next(self.parameters())
-        z = torch.randn(n, self.latent_dim, generator=generator, dtype=first.dtype, device=first.device)
+        where = first.device if generator is None else generator.device
+        z = torch.randn(n, self.latent_dim, generator=generator, dtype=first.dtype, device=where)
         with torch.no_grad():
-            return self.generator(z)
+            return self.generator(z.to(first.device))
 
     def critic_terms(
         self,
@@ -126,7 +144,7 @@ class Game(nn.Module):
 
         Raises:
             TypeError: not floating tensors, or ``noise`` is missing.
-            ValueError: shapes do not fit.
+            ValueError: shapes, dtypes or devices do not fit.
         """
         self._check(real, z)
         with torch.no_grad():
@@ -150,7 +168,7 @@ class Game(nn.Module):
 
         Raises:
             TypeError: not floating tensors.
-            ValueError: shapes do not fit.
+            ValueError: shapes, dtypes or devices do not fit.
         """
         needed = getattr(self.loss, "uses_real", True) or bool(self.common)
         self._check(real, z, needed=needed)
@@ -171,10 +189,19 @@ class Game(nn.Module):
 
     def _check(self, real: Tensor | None, z: Tensor, *, needed: bool = True) -> None:
         if needed:
-            check_points("real", real)
-        check_points("z", z)
+            check_batch("real", real)
+            assert real is not None
+            _check_fit("real", real, "the critic", self.critic)
+        check_batch("z", z)
         if z.dim() != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"z must have shape (batch, {self.latent_dim}), got shape {tuple(z.shape)}")
+        _check_fit("z", z, "the generator", self.generator)
+
+
+def _check_fit(name: str, x: Tensor, whose: str, player: nn.Module) -> None:
+    weight = next((w for w in player.parameters() if w.is_floating_point()), None)
+    if weight is not None:
+        check_kind(name, x, whose, weight)
 
 
 def _name(regulariser: Any) -> str:

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gmlib._checks import check_count, check_finite, check_number, check_tensor
-from gmlib.gan.regularisers import check_points
+from gmlib._checks import check_callable, check_count, check_finite, check_number, check_tensor
+from gmlib.gan._points import check_matrix
 
 Sampler = Callable[[Tensor], Tensor]
 BISECTIONS = 60
@@ -115,6 +115,13 @@ class SheetRank:
     Attributes:
         singular_values: (batch, k), largest first, k at most the smaller of latent and event dimension.
         rank: (batch,), how many of them exceed ``tolerance`` times the largest.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.gan import sheet_rank
+        >>> flat = sheet_rank(lambda z: z @ torch.tensor([[3.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), torch.zeros(1, 2))
+        >>> flat.singular_values.tolist(), flat.rank.tolist()
+        ([[3.0, 0.0]], [1])
     """
 
     singular_values: Tensor
@@ -132,9 +139,13 @@ def sheet_rank(generator: Sampler, z: Float[Tensor, "batch latent"], *, toleranc
         z: latents, (batch, m).
         tolerance: share of the largest singular value under which one counts as zero.
 
+    Returns:
+        Singular values and rank at each of the latents.
+
     Raises:
-        TypeError: ``generator`` cannot be called, or ``z`` is not a floating tensor.
-        ValueError: ``z`` is not (batch, m), or ``tolerance`` is outside (0, 1).
+        TypeError: ``generator`` cannot be called, or ``z`` or what it returns is not a floating tensor.
+        ValueError: ``z`` is not (batch, m), ``generator(z)`` not (batch, \*event) or with an infinite or undefined
+            derivative, or ``tolerance`` is outside (0, 1).
 
     Example:
         >>> import torch
@@ -143,17 +154,22 @@ def sheet_rank(generator: Sampler, z: Float[Tensor, "batch latent"], *, toleranc
         >>> sheet_rank(circle, torch.zeros(1, 1)).rank.tolist()
         [1]
     """
-    _check_sampler(generator)
-    check_points("z", z)
-    if z.dim() != 2:
-        raise ValueError(f"z must have shape (batch, m), got shape {tuple(z.shape)}")
+    check_callable("generator", generator)
+    check_matrix("z", z)
     _check_tolerance(tolerance)
 
     def one(latent: Tensor) -> Tensor:
-        return generator(latent[None]).reshape(-1)
+        out = generator(latent[None])
+        check_tensor("generator(z)", out)
+        if out.dim() < 2 or out.shape[0] != 1 or out.numel() == 0:
+            raise ValueError(
+                f"generator(z) must have shape (batch, *event), got {tuple(out.shape)} for a batch of 1"
+            )
+        return out.reshape(-1)
 
     jacobians = torch.func.vmap(torch.func.jacrev(one))(z)
     assert isinstance(jacobians, Tensor)
+    check_finite("the Jacobian of generator(z)", jacobians)
     return _ranked(torch.linalg.svdvals(jacobians), tolerance)
 
 
@@ -175,9 +191,13 @@ def sample_rank(
         neighbours: how many nearest points.
         tolerance: share of the largest singular value under which one counts as zero.
 
+    Returns:
+        Singular values and rank around each of the points.
+
     Raises:
-        TypeError: not a floating tensor, or ``neighbours`` is no int.
-        ValueError: ``samples`` is not a finite (n, d) with n > neighbours, or ``tolerance`` is outside (0, 1).
+        TypeError: ``samples`` is not a floating tensor, ``at`` none of integers, or ``neighbours`` no int.
+        ValueError: ``samples`` is not a finite (n, d) with n > neighbours, ``at`` is not (batch,) from 0 to n - 1, or
+            ``tolerance`` is outside (0, 1).
 
     Example:
         >>> import torch
@@ -186,13 +206,13 @@ def sample_rank(
         >>> sample_rank(torch.stack([angle.cos(), angle.sin(), angle], 1), torch.tensor([500])).rank.tolist()
         [1]
     """
-    check_points("samples", samples)
+    check_matrix("samples", samples, finite=True)
     check_count("neighbours", neighbours)
-    if samples.dim() != 2 or len(samples) <= neighbours:
+    if len(samples) <= neighbours:
         raise ValueError(f"samples must have shape (n, d) with n > {neighbours}, got {tuple(samples.shape)}")
-    check_finite("samples", samples)
+    _check_indices(at, len(samples))
     _check_tolerance(tolerance)
-    points = samples[at]
+    points = samples[at.long()]  # a mask of bytes is not what indices in 8 bits mean
     near = torch.cdist(points, samples).topk(neighbours + 1, largest=False).indices
     differences = samples[near] - points[:, None]
     return _ranked(torch.linalg.svdvals(differences), tolerance)
@@ -210,9 +230,15 @@ def _ranked(values: Tensor, tolerance: float) -> SheetRank:
     return SheetRank(values.detach(), (values > tolerance * values[:, :1]).sum(1))
 
 
-def _check_sampler(generator: Any) -> None:
-    if not callable(generator):
-        raise TypeError(f"generator must be callable, got {type(generator).__name__}")
+def _check_indices(at: Any, n: int) -> None:
+    check_tensor("at", at, floating=False)
+    if at.dtype not in (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8):
+        raise TypeError(f"at must have an integer dtype, got {at.dtype}")
+    if at.dim() != 1 or len(at) == 0 or not bool(((at >= 0) & (at < n)).all()):
+        got = f"shape {tuple(at.shape)}"
+        if at.dim() == 1 and len(at):
+            got = f"indices from {int(at.min())} to {int(at.max())}"
+        raise ValueError(f"at must be (batch,) with indices from 0 to {n - 1}, got {got}")
 
 
 def _check_tolerance(tolerance: Any) -> None:
@@ -220,6 +246,6 @@ def _check_tolerance(tolerance: Any) -> None:
 
 
 def _check(generator: Any, x: Any) -> None:
-    _check_sampler(generator)
+    check_callable("generator", generator)
     check_tensor("x", x)
     check_finite("x", x)

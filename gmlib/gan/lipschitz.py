@@ -63,6 +63,9 @@ def clip_weights(module: nn.Module, limit: float | int) -> None:
         module: the network.
         limit: :math:`c`, positive.
 
+    Returns:
+        Nothing: the network is changed.
+
     Raises:
         TypeError: ``module`` is no module.
         ValueError: ``limit`` is not positive.

@@ -15,14 +15,20 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gmlib._checks import check_tensor
+from gmlib._checks import check_callable, check_tensor
 
 Part = Callable[[Tensor], Tensor]
 
 
 @runtime_checkable
 class GANLoss(Protocol):
-    """What a game needs of a loss: one number for each player, from the critic's outputs on two samples."""
+    """What a game needs of a loss: one number for each player, from the critic's outputs on two samples.
+
+    Example:
+        >>> from gmlib.gan import GAN_LOSSES, GANLoss
+        >>> all(isinstance(loss, GANLoss) for loss in GAN_LOSSES.values())
+        True
+    """
 
     def critic_loss(self, a_real: Tensor, a_fake: Tensor) -> Tensor:
         """What the critic minimises, ()."""
@@ -68,8 +74,7 @@ class PairLoss:
     def __post_init__(self) -> None:
         _check_name(self.name)
         for part in ("real", "fake", "generator"):
-            if not callable(getattr(self, part)):
-                raise TypeError(f"{part} must be callable, got {type(getattr(self, part)).__name__}")
+            check_callable(part, getattr(self, part))
 
     def critic_loss(self, a_real: Float[Tensor, " n"], a_fake: Float[Tensor, " m"]) -> Float[Tensor, ""]:
         r""":math:`\mathcal L_D`, the mean of :math:`L_+` over the data plus that of :math:`L_-` over the fakes.

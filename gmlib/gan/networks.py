@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib.gan.regularisers import check_points
+from gmlib.gan._points import check_batch
 from gmlib.nn import MLP
 
 
@@ -40,7 +40,7 @@ class Critic(nn.Module):
             TypeError: ``x`` is no floating tensor.
             ValueError: ``x`` is not (batch, *event), or the network's output not (batch, 1).
         """
-        check_points("x", x)
+        check_batch("x", x)
         a = self.net(x)
         if a.shape != (x.shape[0], 1):
             raise ValueError(f"net(x) must have shape ({x.shape[0]}, 1), got shape {tuple(a.shape)}")
@@ -54,6 +54,9 @@ def toy_generator(event: int = 2, *, latent_dim: int = 32, widths: Sequence[int]
         event: coordinates of a point.
         latent_dim: coordinates of z.
         widths: hidden layers.
+
+    Returns:
+        The network, (batch, latent_dim) to (batch, event).
 
     Raises:
         ValueError: a size below 1.
@@ -73,6 +76,9 @@ def toy_critic(event: int = 2, *, widths: Sequence[int] = (25, 25)) -> Critic:
     Args:
         event: coordinates of a point.
         widths: hidden layers.
+
+    Returns:
+        The network, (batch, event) to (batch,).
 
     Raises:
         ValueError: a size below 1.

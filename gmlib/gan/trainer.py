@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmlib._checks import check_choice, check_count, check_finite, check_number
-from gmlib.gan._steps import Player, Rule, stepper
+from gmlib._checks import check_callable, check_choice, check_count, check_number
+from gmlib.gan._points import check_batch
+from gmlib.gan._steps import Descent, Player, stepper
 from gmlib.gan.game import Game
-from gmlib.gan.regularisers import check_points
 
 POINTS = 4096
 """Data points asked for at once (one step's, if that takes more)."""
@@ -29,6 +29,12 @@ class GameDiverged(RuntimeError):
     Attributes:
         step: the first step at which it did, counted from 0.
         term: the term, as in ``GANHistory.terms``, or ``"parameters"``.
+
+    Example:
+        >>> from gmlib.gan import GameDiverged
+        >>> error = GameDiverged(30, "critic.loss")
+        >>> error.step, error.term
+        (30, 'critic.loss')
     """
 
     def __init__(self, step: int, term: str) -> None:
@@ -49,6 +55,13 @@ class GANHistory:
             moves were made from.
         watched: ``"step"``, the number of steps done, and what ``watch`` returned then, one entry a look.
         compiled: whether the step was compiled.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.gan import GANHistory
+        >>> history = GANHistory({"critic.loss": torch.tensor([1.5, 1.25])}, {"step": [0, 2], "modes": [1, 16]})
+        >>> history.terms["critic.loss"][-1].item(), history.watched["modes"]
+        (1.25, [1, 16])
     """
 
     terms: dict[str, Tensor] = field(repr=False)
@@ -66,8 +79,8 @@ def train_gan(
     lr_generator: float,
     optimizer: str = "sgd",
     momentum: float = 0.0,
-    beta1: float = 0.5,
-    beta2: float = 0.999,
+    beta1: float | None = None,
+    beta2: float | None = None,
     critic_steps: int = 1,
     simultaneous: bool = False,
     clip: float | None = None,
@@ -100,8 +113,8 @@ def train_gan(
         lr_generator: learning rate of the generator, positive.
         optimizer: "sgd" or "adam".
         momentum: momentum :math:`\nu` of "sgd", in (-1, 1); negative values are of use in games.
-        beta1: decay of Adam's first moment, in [0, 1).
-        beta2: decay of Adam's second moment, in [0, 1).
+        beta1: decay of the first moment of "adam", in [0, 1); None is 0.5.
+        beta2: decay of the second moment of "adam", in [0, 1); None is 0.999.
         critic_steps: k.
         simultaneous: move both players from the same point.
         clip: clip the critic's weights into [-clip, clip] after each of its steps.
@@ -147,7 +160,14 @@ def train_gan(
     if optimizer == "adam" and momentum:
         raise ValueError(f'momentum must be 0 for "adam", whose own is beta1, got {momentum}')
     for name, value in (("beta1", beta1), ("beta2", beta2)):
-        check_number(name, value, low=0.0, high=1.0, high_open=True)
+        if value is not None:
+            check_number(name, value, low=0.0, high=1.0, high_open=True)
+            if optimizer == "sgd":
+                raise ValueError(f'{name} must be None for "sgd", which has momentum instead, got {value}')
+    betas = 0.5 if beta1 is None else beta1, 0.999 if beta2 is None else beta2
+    for name, value in (("simultaneous", simultaneous), ("compile", compile)):
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be a bool, got {type(value).__name__}")
     for name, value in (("lr_critic", lr_critic), ("lr_generator", lr_generator)):
         check_number(name, value, low=0.0, low_open=True)
     if clip is not None:
@@ -162,8 +182,8 @@ def train_gan(
         players += [Player("critic", game.critic)]
         players += [Player("generator", game.generator)]
         rules = (
-            Rule(optimizer, lr_critic, momentum, beta1, beta2, clip),
-            Rule(optimizer, lr_generator, momentum, beta1, beta2),
+            Descent(optimizer, lr_critic, momentum, *betas, clip),
+            Descent(optimizer, lr_generator, momentum, *betas),
         )
         step, names, compiled = stepper(game, (players[0], players[1]), rules, simultaneous, compile)
         draws = batches(game, sample_real, batch_size, critic_steps, simultaneous, generator)
@@ -225,13 +245,15 @@ def batches(
         return drawn.to(first.device, non_blocking=True)
 
     n = together * k * batch_size
+    new = True
     while True:
         if isinstance(sample_real, Tensor):
             index = torch.randint(len(sample_real), (n,), generator=generator, device=generator.device)
             real = sample_real[index.to(sample_real.device, non_blocking=True)]
         else:
             real = sample_real(n, generator)
-            check_points("sample_real(n, generator)", real)
+            check_batch("sample_real(n, generator)", real, finite=new)  # a look waits for the device
+            new = False
             if len(real) != n:
                 raise ValueError(f"sample_real(n, generator) must return n = {n} points, got {len(real)}")
         real = real.to(first.device, first.dtype, non_blocking=True).unflatten(0, (together, k, batch_size))
@@ -263,12 +285,11 @@ def _check(game: Any, sample_real: Any, every: Any, watch: Any) -> None:
     if not isinstance(game, Game):
         raise TypeError(f"game must be a Game, got {type(game).__name__}")
     if isinstance(sample_real, Tensor):
-        check_points("sample_real", sample_real)
-        check_finite("sample_real", sample_real)
+        check_batch("sample_real", sample_real, finite=True)
     elif not callable(sample_real):
         raise TypeError(f"sample_real must be callable or a tensor, got {type(sample_real).__name__}")
     check_count("every", every, low=0)
-    if watch is not None and not callable(watch):
-        raise TypeError(f"watch must be callable, got {type(watch).__name__}")
+    if watch is not None:
+        check_callable("watch", watch)
     if (watch is None) != (every == 0):
         raise ValueError(f"every and watch must be given together, got every={every} and watch={watch}")

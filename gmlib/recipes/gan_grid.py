@@ -306,7 +306,7 @@ def play_grid(
             lr_generator=lr,
             optimizer=cure.optimizer,
             momentum=cure.momentum if descent else 0.0,
-            beta1=0.5 if descent else cure.momentum,
+            beta1=None if descent else cure.momentum,
             critic_steps=cure.critic_steps,
             simultaneous=cure.simultaneous,
             clip=cure.clip or None,

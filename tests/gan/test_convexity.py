@@ -95,9 +95,29 @@ def test_not_convex_in_a_parameter() -> None:
         (lambda p: best_critic_value(p, 2 * p), ValueError, "p_model must sum to one"),
         (lambda p: best_critic_value(-p, p), ValueError, "p_data must not be negative"),
         (
-            lambda p: critic_value(p, p, 3 * torch.ones(POINTS)),
+            lambda p: critic_value(p, p, 3 * torch.ones_like(p)),
             ValueError,
             r"d must hold probabilities in \[0, 1\]",
+        ),
+        (
+            lambda p: critic_value(p, p, torch.ones_like(p)[:3]),
+            ValueError,
+            r"d must have the points of p_data and a batch shape that broadcasts .* got shape \(3,\)",
+        ),
+        (
+            lambda p: best_critic_value(p, torch.ones(1, dtype=p.dtype)),  # would broadcast over the points
+            ValueError,
+            r"p_model must have the points of p_data .* got shape \(1,\)",
+        ),
+        (
+            lambda p: value_subgradient(p.expand(2, -1), p.expand(3, -1)),
+            ValueError,
+            r"p_model .* broadcasts with the laws' \(2, 20\), got shape \(3, 20\)",
+        ),
+        (
+            lambda p: simplex_descent(p, p.float(), eta=1.0, steps=1),
+            ValueError,
+            "p_model must have the dtype torch.float64 of p_data, got torch.float32",
         ),
         (lambda p: value_subgradient(p, p.tolist()), TypeError, "p_model must be a torch.Tensor, got list"),
         (

@@ -107,7 +107,7 @@ def test_on_a_gpu() -> None:
     ("call", "error", "said"),
     [
         (lambda: grid_coverage([0.0], CENTRES), TypeError, "samples must be a torch.Tensor, got list"),  # type: ignore[arg-type]
-        (lambda: grid_coverage(torch.zeros(0, 2), CENTRES), ValueError, "samples must have shape"),
+        (lambda: grid_coverage(torch.zeros(0, 2), CENTRES), ValueError, "samples must be a matrix"),
         (
             lambda: grid_coverage(torch.zeros(1, 3), CENTRES),
             ValueError,

@@ -119,6 +119,24 @@ def test_samples_and_shapes() -> None:
     assert sorted(PlayerTerms(torch.zeros(()), torch.zeros(())).as_dict()) == ["loss", "total"]
 
 
+class Total:
+    """A penalty whose name is taken."""
+
+    name = "total"
+
+    def __call__(self, critic: nn.Module, real: Tensor, fake: Tensor, noise: Tensor | None) -> Tensor:
+        return critic(real).mean().square()
+
+
+@pytest.mark.gpu
+def test_samples_are_drawn_where_the_generator_is() -> None:
+    game, one = make_game(), make_game().sample(9, generator=torch.Generator().manual_seed(2))
+    two = game.cuda().sample(9, generator=torch.Generator().manual_seed(2))
+    assert two.is_cuda
+    torch.testing.assert_close(two.cpu(), one)
+    assert game.sample(3, generator=torch.Generator("cuda")).is_cuda
+
+
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("call", "error", "said"),
@@ -142,6 +160,31 @@ def test_samples_and_shapes() -> None:
             lambda: Game(toy_generator(), toy_critic(), GAN_LOSSES["hinge"], [3]),
             TypeError,
             "regularisers must be callable, got int",
+        ),
+        (
+            lambda: Game(toy_generator(), toy_critic(), GAN_LOSSES["hinge"], R1(1.0)),
+            TypeError,
+            "regularisers must be a sequence, got R1",
+        ),
+        (
+            lambda: make_game("hinge", R1(10.0), R1(0.0)),
+            ValueError,
+            "regularisers must have names of their own, beside 'total' and 'loss', got 'r1' again",
+        ),
+        (
+            lambda: make_game("hinge", Total()),
+            ValueError,
+            "beside 'total' and 'loss', got 'total' again",
+        ),
+        (
+            lambda: make_game().critic_terms(torch.zeros(2, 2, dtype=torch.float64), torch.zeros(2, 3)),
+            ValueError,
+            "real must have the dtype torch.float32 of the critic, got torch.float64",
+        ),
+        (
+            lambda: make_game().generator_terms(None, torch.zeros(2, 3).half()),
+            ValueError,
+            "z must have the dtype torch.float32 of the generator, got torch.float16",
         ),
         (
             lambda: Game(toy_generator(), toy_critic(), GAN_LOSSES["hinge"], latent_dim=0),

@@ -115,12 +115,42 @@ def test_an_affine_generator_is_the_normal_law() -> None:
             ValueError,
             r"step must be a finite number in \(0",
         ),
-        (lambda: sheet_rank(torch.exp, torch.zeros(3)), ValueError, r"z must have shape \(batch, \*event\)"),
-        (lambda: sheet_rank(torch.exp, torch.zeros(3, 1, 1)), ValueError, r"z must have shape \(batch, m\)"),
+        (lambda: sheet_rank(torch.exp, torch.zeros(3)), ValueError, r"z must be a matrix \(n, d\)"),
+        (lambda: sheet_rank(torch.exp, torch.zeros(3, 1, 1)), ValueError, r"z must be a matrix \(n, d\)"),
         (
             lambda: sheet_rank(torch.exp, torch.zeros(3, 1), tolerance=1.0),
             ValueError,
             r"tolerance must be a finite number in \(0, 1\)",
+        ),
+        (
+            lambda: sheet_rank(lambda z: z[0], torch.zeros(3, 1)),
+            ValueError,
+            r"generator\(z\) must have shape \(batch, \*event\), got \(1,\) for a batch of 1",
+        ),
+        (
+            lambda: sheet_rank(lambda z: z.long(), torch.zeros(3, 1)),
+            TypeError,
+            r"generator\(z\) must have a floating dtype, got torch.int64",
+        ),
+        (
+            lambda: sheet_rank(torch.sqrt, torch.zeros(3, 1)),
+            ValueError,
+            r"the Jacobian of generator\(z\) must be finite, got 3 NaN or infinite",
+        ),
+        (
+            lambda: sample_rank(torch.zeros(5, 2), torch.tensor([0.0]), neighbours=2),
+            TypeError,
+            "at must have an integer dtype, got torch.float32",
+        ),
+        (
+            lambda: sample_rank(torch.zeros(5, 2), torch.tensor([1, 5]), neighbours=2),
+            ValueError,
+            r"at must be \(batch,\) with indices from 0 to 4, got indices from 1 to 5",
+        ),
+        (
+            lambda: sample_rank(torch.zeros(5, 2), torch.zeros(1, 1).long(), neighbours=2),
+            ValueError,
+            r"indices from 0 to 4, got shape \(1, 1\)",
         ),
         (
             lambda: sample_rank(torch.zeros(5, 2), torch.tensor([0]), neighbours=5),

@@ -163,7 +163,17 @@ def test_clip_weights() -> None:
         (
             lambda: GradientPenalty(1.0)(toy_critic(), torch.zeros(2, 2), torch.zeros(3, 2), torch.zeros(2)),
             ValueError,
-            r"fake must have the shape \(2, 2\) of real, got shape \(3, 2\)",
+            r"fake must have the shape \(2, 2\) of real, got \(3, 2\)",
+        ),
+        (
+            lambda: GradientPenalty(1.0)(toy_critic(), torch.zeros(2, 2), None, torch.zeros(2)),  # type: ignore[arg-type]
+            TypeError,
+            "fake must be a torch.Tensor, got NoneType",
+        ),
+        (
+            lambda: GradientPenalty(1.0)(toy_critic(), torch.zeros(2, 2), torch.zeros(2, 2), 0.5),  # type: ignore[arg-type]
+            TypeError,
+            "noise must be a torch.Tensor, got float",
         ),
         (
             lambda: GradientPenalty(1.0)(toy_critic(), torch.zeros(2, 2), torch.zeros(2, 2)),

@@ -402,6 +402,10 @@ GOOD: dict[str, Any] = {"steps": 1, "batch_size": 2, "lr_critic": 0.1, "lr_gener
         ({"optimizer": "rmsprop"}, ValueError, "optimizer must be one of 'sgd', 'adam', got 'rmsprop'"),
         ({"momentum": 1.0}, ValueError, r"momentum must be a finite number in \(-1, 1\)"),
         ({"momentum": 0.5, "optimizer": "adam"}, ValueError, 'momentum must be 0 for "adam"'),
+        ({"beta1": 0.5}, ValueError, 'beta1 must be None for "sgd", which has momentum instead, got 0.5'),
+        ({"beta2": 0.9}, ValueError, 'beta2 must be None for "sgd"'),
+        ({"simultaneous": "yes"}, TypeError, "simultaneous must be a bool, got str"),
+        ({"compile": 1}, TypeError, "compile must be a bool, got int"),
         ({"beta1": 1.0}, ValueError, r"beta1 must be a finite number in \[0, 1\)"),
         ({"beta2": -0.1}, ValueError, "beta2 must be a finite number"),
         ({"clip": 0.0}, ValueError, r"clip must be a finite number in \(0"),
@@ -429,6 +433,8 @@ def test_bad_data_and_games() -> None:
         train_gan(make_game(), torch.tensor([[0.0, float("nan")]]), **GOOD)
     with pytest.raises(ValueError, match=r"must return n = 4096 points, got 3"):
         train_gan(make_game(), lambda n, generator: torch.zeros(3, 2), **GOOD)
+    with pytest.raises(ValueError, match=r"sample_real\(n, generator\) must be finite, got 8192 NaN"):
+        train_gan(make_game(), lambda n, generator: torch.full((n, 2), torch.inf), **GOOD)
     with pytest.raises(ValueError, match=r"game.critic must have weights that require gradients, got none"):
         train_gan(Game(toy_generator(), nn.Identity(), GAN_LOSSES["hinge"], latent_dim=32), data, **GOOD)
     mixed = make_game()
