@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gmlib._checks import check_count, check_event
+from gmlib.nn.conv import coarse_size, from_vector
 
 
 class ImageGenerator(nn.Module):
@@ -46,15 +47,12 @@ class ImageGenerator(nn.Module):
         groups: int = 8,
     ) -> None:
         super().__init__()
-        coarse = _coarse_size(size, widths)
+        coarse = coarse_size(size, widths, below=True)
         check_count("latent_dim", latent_dim)
         check_count("channels", channels)
         check_count("groups", groups)
         self.latent_dim = latent_dim
-        layers: list[nn.Module] = [
-            nn.Linear(latent_dim, widths[-1] * coarse**2),
-            nn.Unflatten(1, (widths[-1], coarse, coarse)),
-        ]
+        layers = from_vector(latent_dim, widths[-1], coarse)
         for level in reversed(range(len(widths))):
             width, out = widths[level], widths[level - 1] if level else channels
             divisor = max(g for g in range(1, groups + 1) if width % g == 0)
@@ -91,7 +89,7 @@ class ImageCritic(nn.Module):
 
     def __init__(self, widths: Sequence[int] = (32, 64), *, size: int = 28, channels: int = 1) -> None:
         super().__init__()
-        coarse = _coarse_size(size, widths)
+        coarse = coarse_size(size, widths, below=True)
         check_count("channels", channels)
         self.event_shape = (channels, size, size)
         layers: list[nn.Module] = []
@@ -110,16 +108,3 @@ class ImageCritic(nn.Module):
         """
         check_event("x", x, self.event_shape)
         return self.body(x).squeeze(1)
-
-
-def _coarse_size(size: int, widths: Sequence[int]) -> int:
-    check_count("size", size)
-    if not widths:
-        raise ValueError("widths must name at least one level, got an empty list")
-    for width in widths:
-        check_count("widths", width)
-    if size % 2 ** len(widths):
-        raise ValueError(
-            f"size must be divisible by {2 ** len(widths)} for {len(widths)} levels, got {size}"
-        )
-    return size // 2 ** len(widths)

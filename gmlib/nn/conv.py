@@ -81,7 +81,7 @@ class ConvEncoder(nn.Module):
 
     def __init__(self, channels: int, size: int, widths: Sequence[int], outputs: int) -> None:
         super().__init__()
-        coarse = _coarse_size(size, widths)
+        coarse = coarse_size(size, widths)
         check_count("channels", channels)
         check_count("outputs", outputs)
         self.event_shape = (channels, size, size)
@@ -123,14 +123,11 @@ class ConvDecoder(nn.Module):
 
     def __init__(self, inputs: int, widths: Sequence[int], size: int, channels: int) -> None:
         super().__init__()
-        coarse = _coarse_size(size, widths)
+        coarse = coarse_size(size, widths)
         check_count("inputs", inputs)
         check_count("channels", channels)
         self.inputs = inputs
-        layers: list[nn.Module] = [
-            nn.Linear(inputs, widths[-1] * coarse**2),
-            nn.Unflatten(1, (widths[-1], coarse, coarse)),
-        ]
+        layers = from_vector(inputs, widths[-1], coarse)
         for level in reversed(range(len(widths))):
             layers += [ConvBlock(widths[level], widths[level]), nn.SiLU()]
             if level:
@@ -147,14 +144,45 @@ class ConvDecoder(nn.Module):
         return self.body(z)
 
 
-def _coarse_size(size: int, widths: Sequence[int]) -> int:
-    """Height = width at the coarsest level."""
+def coarse_size(size: int, widths: Sequence[int], *, below: bool = False) -> int:
+    """Height = width at the coarsest of several levels, each half as high and wide as the one before.
+
+    Args:
+        size: height = width of the image.
+        widths: channels of each level, finest first.
+        below: the finest level is already half the image, instead of as large.
+
+    Raises:
+        ValueError: a count below 1, no level, or a size that cannot be halved so often.
+
+    Example:
+        >>> from gmlib.nn.conv import coarse_size
+        >>> coarse_size(28, [8, 16, 32]), coarse_size(28, [8, 16], below=True)
+        (7, 7)
+    """
     check_count("size", size)
     if not widths:
         raise ValueError("widths must name at least one level, got an empty list")
     for width in widths:
         check_count("widths", width)
-    factor = 2 ** (len(widths) - 1)
+    factor = 2 ** (len(widths) - (not below))
     if size % factor:
         raise ValueError(f"size must be divisible by {factor} for {len(widths)} levels, got {size}")
     return size // factor
+
+
+def from_vector(inputs: int, width: int, coarse: int) -> list[nn.Module]:
+    """The layers that make a coarse image of a vector: a linear map and a change of shape.
+
+    Args:
+        inputs: size of the vector.
+        width: channels of the image.
+        coarse: its height = width.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.nn.conv import from_vector
+        >>> torch.nn.Sequential(*from_vector(5, 8, 7))(torch.zeros(2, 5)).shape
+        torch.Size([2, 8, 7, 7])
+    """
+    return [nn.Linear(inputs, width * coarse**2), nn.Unflatten(1, (width, coarse, coarse))]
