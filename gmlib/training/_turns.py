@@ -70,7 +70,7 @@ def turns_of(task: Task, process: Process, *, compile: bool) -> list[Turn]:
         compile: compile the objectives.
 
     Raises:
-        ValueError: a trainable weight belongs to no player.
+        ValueError: a trainable weight belongs to no player, or to two: it would move in both turns.
     """
     model = task.model
     if not isinstance(task.loss, tuple):
@@ -79,6 +79,11 @@ def turns_of(task: Task, process: Process, *, compile: bool) -> list[Turn]:
     own = {name: set(model.get_submodule(name).parameters()) for name in task.players}
     if free := [name for name, p in trainable.items() if not any(p in weights for weights in own.values())]:
         raise ValueError(f"players must own every trainable weight, got {task.players} and {free[0]!r}")
+    for name, p in trainable.items():
+        if len(both := [player for player, weights in own.items() if p in weights]) > 1:
+            raise ValueError(
+                f"players must share no trainable weight, got {name!r} of {' and '.join(map(repr, both))}"
+            )
     made: dict[tuple[str, Loss], Turn] = {}
     for player, loss in zip(task.players, task.loss, strict=True):
         if (player, loss) not in made:

@@ -338,6 +338,17 @@ def test_bad_players() -> None:
         ValueError, match=r"players must own every trainable weight, .* 'generator\.0\.weight'"
     ):
         train(Task(model, (critic_loss,), x, noise, players=("critic",)), config(2, batch_size=3))
+    players = "players must share no trainable weight, got "
+    nested = Pair()
+    nested.whole = nn.ModuleDict({"critic": nested.critic, "generator": nested.generator})
+    with pytest.raises(ValueError, match=players + r"'generator\.0\.weight' of 'whole' and 'generator'"):
+        train(Task(nested, both, x, noise, players=("whole", "generator")), config(2, batch_size=3))
+    tied = Pair()
+    tied.critic[0] = tied.generator[0]
+    with pytest.raises(ValueError, match=players + r"'generator\.0\.weight' of 'critic' and 'generator'"):
+        train(Task(tied, both, x, noise, players=("critic", "generator")), config(2, batch_size=3))
+    tied.generator[0].requires_grad_(False)  # what no turn moves may be shared
+    train(Task(tied, both, x, noise, players=("critic", "generator")), config(2, batch_size=3))
     model.critic.requires_grad_(False)
     with pytest.raises(ValueError, match="players must have weights to train, and 'critic' has none"):
         Task(model, both, x, players=("critic", "generator"))
