@@ -27,9 +27,12 @@ from gmlib.gan import (
 from gmlib.training import Task
 
 LAWS = {"sixteen_gaussians": sixteen_gaussians, "eight_gaussians": eight_gaussians}
-PENALTIES = ("none", "r1", "r1+r2", "gradient_penalty")
-RADIUS = 0.1
-"""A sample is of a mode when it is this near to its centre: five standard deviations of the modes' 0.02."""
+PENALTIES = {"none": (), "r1": (R1,), "r1+r2": (R1, R2), "gradient_penalty": (GradientPenalty,)}
+"""Penalties on the critic's gradient by name, each to be given its weight."""
+NOISE = 0.02
+"""Standard deviation of a mode."""
+RADIUS = 5 * NOISE
+"""A sample is of a mode when it is this near to its centre."""
 
 
 def grid_gan(
@@ -43,7 +46,7 @@ def grid_gan(
     spectral: bool = False,
     critic_widths: Sequence[int] = (25, 25),
     latent_dim: int = 32,
-    noise: float = 0.02,
+    noise: float = NOISE,
     points: int = 50_000,
     samples: int = 10_000,
 ) -> Task:
@@ -80,7 +83,7 @@ def grid_gan(
     """
     check_choice("law", law, tuple(LAWS))
     check_choice("loss", loss, tuple(GAN_LOSSES))
-    check_choice("penalty", penalty, PENALTIES)
+    check_choice("penalty", penalty, tuple(PENALTIES))
     check_number("gamma", gamma, low=0.0)
     check_number("clip", clip, low=0.0)
     check_count("points", points)
@@ -91,12 +94,7 @@ def grid_gan(
     critic = toy_critic(widths=critic_widths)
     if spectral:
         spectral_norm(critic)
-    penalties = {
-        "none": [],
-        "r1": [R1(gamma)],
-        "r1+r2": [R1(gamma), R2(gamma)],
-        "gradient_penalty": [GradientPenalty(gamma)],
-    }[penalty]
+    penalties = [kind(gamma) for kind in PENALTIES[penalty]]
     game = Game(toy_generator(latent_dim=latent_dim), critic, GAN_LOSSES[loss], penalties, latent_dim)
     evaluate = coverage_evaluator(exact.means, samples=samples)
     return game_task(game, data, evaluate, critic_steps=critic_steps, clip=clip)
@@ -111,11 +109,11 @@ def game_task(
     clip: float = 0.0,
     penalty_every: int = 1,
 ) -> Task:
-    """The training task of a game: the critic minimises its objective some times, then the generator its own.
+    r"""The training task of a game: the critic minimises its objective some times, then the generator its own.
 
     Args:
         game: the players.
-        data: training data, (n, *event).
+        data: training data, (n, \*event).
         evaluate: the task's evaluation, called with the game.
         critic_steps: steps of the critic for one of the generator.
         clip: bound of the critic's weights, which are clipped before they are used; 0 for none.
@@ -188,10 +186,7 @@ def coverage_evaluator(
         samples: number of points drawn.
 
     Returns:
-        A function of the game that returns ``modes`` (those with at least one sample within the radius), ``share`` (of the
-        samples that are within the radius of some mode), ``reverse_kl`` (nats, of the histogram of these samples over the
-        modes from equal shares; log k, its largest value, when there is none) and ``nearest_modes`` (modes that are the
-        nearest one of some sample, wherever it is).
+        A function of the game that returns the :func:`mode_counts` of its samples.
 
     Raises:
         ValueError: a number is out of its range.
@@ -212,12 +207,37 @@ def coverage_evaluator(
         assert isinstance(model, Game)
         device = next(model.parameters()).device
         z = torch.randn(samples, model.latent_dim, generator=torch.Generator().manual_seed(0)).to(device)
-        seen = grid_coverage(model.generator(z), centres.to(device), radius)
-        return {
-            "modes": float(seen.modes),
-            "share": seen.share,
-            "reverse_kl": seen.reverse_kl if seen.share else math.log(len(centres)),
-            "nearest_modes": float(seen.nearest_modes),
-        }
+        return mode_counts(model.generator(z), centres.to(device), radius)
 
     return evaluate
+
+
+def mode_counts(
+    samples: Float[Tensor, "n d"], centres: Float[Tensor, "k d"], radius: float = RADIUS
+) -> dict[str, float]:
+    """What a sample reaches, as numbers for a record.
+
+    Args:
+        samples: points, (n, d).
+        centres: of the modes, (k, d).
+        radius: how near a sample of a mode is to its centre.
+
+    Returns:
+        ``modes`` (those with at least one sample within the radius), ``share`` (of the samples that are within the radius
+        of some mode), ``reverse_kl`` (nats, of the histogram of these samples over the modes from equal shares; log k, its
+        largest value, when there is none) and ``nearest_modes`` (modes that are the nearest one of some sample, wherever
+        it is).
+
+    Example:
+        >>> import torch
+        >>> from gmlib.recipes.gan import mode_counts
+        >>> mode_counts(torch.tensor([[1.0, 0.05], [1.0, 0.5]]), torch.eye(2))["share"]
+        0.5
+    """
+    seen = grid_coverage(samples, centres, radius)
+    return {
+        "modes": float(seen.modes),
+        "share": seen.share,
+        "reverse_kl": seen.reverse_kl if seen.share else math.log(len(centres)),
+        "nearest_modes": float(seen.nearest_modes),
+    }
