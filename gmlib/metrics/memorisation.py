@@ -54,24 +54,44 @@ def memorisation_ratio(
     check_samples(sample=sample, train=train, test=test)
     check_samples(rows=2, sample=sample)
     check_samples(rows=2, test=test)
-    above, above_error = _median(sample, train)
-    below, below_error = _median(test, train)
-    if below == 0.0:
+    above, below = nearest_median(sample, train), nearest_median(test, train)
+    if below.value == 0.0:
         raise ValueError(
             "test must not be in train: at least half of its points are copies of training points"
         )
-    ratio = above / below
-    return Estimate(ratio, math.hypot(above_error, ratio * below_error) / below, sample.shape[0])
+    ratio = above.value / below.value
+    error = math.hypot(above.standard_error, ratio * below.standard_error) / below.value
+    return Estimate(ratio, error, sample.shape[0])
 
 
-def _median(x: Tensor, train: Tensor) -> tuple[float, float]:
-    """Median distance to the nearest training point, with its standard error.
+@torch.no_grad()
+def nearest_median(x: Float[Tensor, "n d"], train: Float[Tensor, "m d"]) -> Estimate:
+    """Median distance to the nearest training point: one side of `memorisation_ratio`, to be kept where it stays.
 
     The number of draws below the true median is binomial with standard deviation sqrt n / 2, so that moving that far in the
     order statistics moves by one standard error.
+
+    Args:
+        x: points, (n, d), n >= 2.
+        train: what a model was fitted to, (m, d).
+
+    Returns:
+        The median and its standard error given the training set.
+
+    Raises:
+        TypeError: not floating tensors.
+        ValueError: not finite matrices with the same number of columns on one device, or fewer than two rows of ``x``.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.metrics.memorisation import nearest_median
+        >>> nearest_median(torch.tensor([[0.0], [1.0], [5.0]]), torch.tensor([[0.0], [3.0]])).value
+        1.0
     """
+    check_samples(x=x, train=train)
+    check_samples(rows=2, x=x)
     distances = k_nearest(raised(x), raised(train), 1).distances[:, 0].sort().values
     n = distances.shape[0]
     low, high = math.floor((n - math.sqrt(n)) / 2), math.ceil((n + math.sqrt(n)) / 2) - 1
     values = distances[[low, (n - 1) // 2, n // 2, high]].tolist()
-    return (values[1] + values[2]) / 2, (values[3] - values[0]) / 2
+    return Estimate((values[1] + values[2]) / 2, (values[3] - values[0]) / 2, n)

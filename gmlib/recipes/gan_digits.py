@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,9 +20,10 @@ from gmlib.metrics import (
     feature_network,
     frechet_distance,
     image_features,
-    memorisation_ratio,
     precision_recall,
 )
+from gmlib.metrics.memorisation import nearest_median
+from gmlib.recipes._rows import mean_and_spread
 from gmlib.recipes.gan import game_task
 from gmlib.recipes.vae import mnist_vae
 from gmlib.training import Task
@@ -148,25 +148,42 @@ def image_measures(images: Float[Tensor, "n 1 28 28"], *, held_out: str = "test"
         (True, 0.0)
     """
     check_choice("held_out", held_out, ("validation", "test"))
-    real, train = mnist_images(held_out), mnist_images("train")
-    train = train[:-HELD_BACK] if held_out == "validation" else train
     phi, phi_real = image_features(images, "features-mnist").double(), _real_features(held_out)
     both = precision_recall(phi_real, phi, k=3)
-    probs, counts = class_probabilities(images), class_histogram(images)
-    wanted = class_histogram(real)
+    probs = class_probabilities(images)
+    counts, wanted = _shares(probs), _real_classes(held_out)
     return ImageMeasures(
         frechet=frechet_distance(phi, phi_real).item(),
         precision=both.precision.value,
         recall=both.recall.value,
         class_kl=torch.xlogy(counts, counts / wanted).sum().item(),
         confidence=probs.max(1).values.mean().item(),
-        memorisation=memorisation_ratio(images.flatten(1), train.flatten(1), real.flatten(1)).value,
+        memorisation=nearest_median(images.flatten(1), _train_of(held_out)).value / _real_distance(held_out),
     )
 
 
 @lru_cache(maxsize=2)
 def _real_features(split: str) -> Tensor:
     return image_features(mnist_images(split), "features-mnist").double()
+
+
+@lru_cache(maxsize=2)
+def _real_classes(split: str) -> Tensor:
+    return class_histogram(mnist_images(split))
+
+
+@lru_cache(maxsize=2)
+def _real_distance(split: str) -> float:
+    return nearest_median(mnist_images(split).flatten(1), _train_of(split)).value
+
+
+def _train_of(held_out: str) -> Tensor:
+    train = mnist_images("train").flatten(1)
+    return train[:-HELD_BACK] if held_out == "validation" else train
+
+
+def _shares(probs: Tensor) -> Tensor:
+    return torch.bincount(probs.argmax(1), minlength=10).double() / len(probs)
 
 
 @torch.no_grad()
@@ -196,8 +213,7 @@ def class_histogram(images: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, " 10"]:
         >>> class_histogram(mnist_images("test")[:50]).sum().item()
         1.0
     """
-    chosen = class_probabilities(images).argmax(1)
-    return torch.bincount(chosen, minlength=10).double() / len(images)
+    return _shares(class_probabilities(images))
 
 
 @torch.no_grad()
@@ -239,11 +255,8 @@ def image_evaluator(held_out: str) -> Callable[[nn.Module], dict[str, float]]:
 
     def evaluate(model: nn.Module) -> dict[str, float]:
         assert isinstance(model, Game)
-        device = next(model.parameters()).device
-        x = sample_images(
-            model.cpu(), len(mnist_images(held_out)), generator=torch.Generator().manual_seed(0)
-        )
-        model.to(device)
+        latents = torch.Generator().manual_seed(0)
+        x = sample_images(model, len(mnist_images(held_out)), generator=latents).cpu()
         return dict(vars(image_measures(x, held_out=held_out)))
 
     return evaluate
@@ -307,18 +320,15 @@ def images_table(*, draws: int = 3, held_out: str = "test", seed: int = 0) -> li
     count, rows = len(mnist_images(held_out)), []
     for name, make in image_makers():
         each = [image_measures(as_levels(make(count, generator)), held_out=held_out) for _ in range(draws)]
-        columns = {key: [getattr(m, key) for m in each] for key in vars(each[0])}
-        mean = ImageMeasures(**{key: statistics.fmean(values) for key, values in columns.items()})
-        spread = ImageMeasures(**{key: statistics.stdev(values) for key, values in columns.items()})
-        rows.append(ImageRow(name, mean, spread, draws))
+        rows.append(ImageRow(name, *mean_and_spread(each), draws))
     return rows
 
 
 def as_levels(x: Float[Tensor, "n *event"]) -> Float[Tensor, "n *event"]:
-    """Round to the 256 grey levels of the data, 0, 1/255, ..., 1.
+    r"""Round to the 256 grey levels of the data, 0, 1/255, ..., 1.
 
     Args:
-        x: samples, (n, *event).
+        x: samples, (n, \*event).
 
     Example:
         >>> import torch

@@ -16,6 +16,7 @@ from gmlib.checkpoints import load_into
 from gmlib.classical import PixelHistograms
 from gmlib.data import digits
 from gmlib.metrics import frechet_distance, image_features, memorisation_ratio, precision_recall
+from gmlib.recipes._rows import mean_and_spread
 from gmlib.recipes.score import check_levels, score_task
 from gmlib.recipes.vae import digits_vae
 from gmlib.score import ScoreNetwork, annealed_langevin, geometric_ladder, ncsn_loss
@@ -373,10 +374,7 @@ def digits_table(*, draws: int = 5, held_out: str = "test", seed: int = 0) -> li
     rows = []
     for name, make in digit_makers():
         each = [digit_measures(as_levels(make(count, generator)), held_out=held_out) for _ in range(draws)]
-        columns = {key: [getattr(m, key) for m in each] for key in vars(each[0])}
-        mean = DigitMeasures(**{key: statistics.fmean(values) for key, values in columns.items()})
-        spread = DigitMeasures(**{key: statistics.stdev(values) for key, values in columns.items()})
-        rows.append(DigitsRow(name, mean, spread, draws))
+        rows.append(DigitsRow(name, *mean_and_spread(each), draws))
     return rows
 
 

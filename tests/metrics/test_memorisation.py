@@ -8,6 +8,7 @@ import torch
 from gmlib.classical import KernelDensity
 from gmlib.distributions import GaussianMixture
 from gmlib.metrics import frechet_distance, gaussian_frechet_distance, k_nearest, memorisation_ratio
+from gmlib.metrics.memorisation import nearest_median
 
 F64 = torch.float64
 
@@ -135,3 +136,5 @@ def test_bad_input() -> None:
         memorisation_ratio(x, x / 0, y)
     with pytest.raises(ValueError, match="test must not be in train"):
         memorisation_ratio(y, x, x)
+    with pytest.raises(ValueError, match="x must be a matrix of at least 2 rows"):
+        nearest_median(x[:1], y)

@@ -12,6 +12,7 @@ from torch import nn
 from gmlib.checkpoints import checkpoint, load_into
 from gmlib.data.files import assets_folder
 from gmlib.gan import GAN_LOSSES, R1, Critic, Game, GradientPenalty, toy_critic, toy_generator
+from gmlib.metrics import memorisation_ratio
 from gmlib.recipe import load_recipe
 from gmlib.recipes.gan import LAWS, coverage_evaluator, game_task, grid_gan
 from gmlib.recipes.gan_digits import (
@@ -19,6 +20,7 @@ from gmlib.recipes.gan_digits import (
     as_levels,
     class_histogram,
     digits_gan,
+    image_evaluator,
     image_makers,
     image_measures,
     images_table,
@@ -214,16 +216,14 @@ def test_the_record() -> None:
 
 
 def test_measures_of_digits() -> None:
-    x = mnist_images("validation")[:300]
-    measures = image_measures(x, held_out="validation")
+    x = mnist_images("validation")
+    measures = image_measures(x[:300], held_out="validation")
     assert measures.precision == 1.0  # each is its own neighbour
     assert measures.confidence > 0.95
     ones = mnist_images("train")[class_of("train") == 1][:300]
-    only = image_measures(ones)
+    only = image_measures(ones, held_out="validation")
     # All of one class: the KL divergence is minus the log of its share in the held-out images.
-    assert only.class_kl == pytest.approx(
-        -math.log(class_histogram(mnist_images("test"))[1].item()), abs=0.05
-    )
+    assert only.class_kl == pytest.approx(-math.log(class_histogram(x)[1].item()), abs=0.05)
     assert only.memorisation == 0.0
     assert only.recall < 0.3
 
@@ -232,6 +232,21 @@ def class_of(split: str) -> torch.Tensor:
     from gmlib.data import mnist
 
     return mnist(split).labels  # pyright: ignore[reportArgumentType]
+
+
+def test_what_is_kept_of_the_held_out_digits_is_what_is_measured() -> None:
+    # The ratio from the kept distance has the bits of the metric, with the training images of the split's task.
+    x, held_out = 0.9 * mnist_images("test")[:20], mnist_images("validation").flatten(1)
+    whole = memorisation_ratio(x.flatten(1), mnist_images("train")[:-2000].flatten(1), held_out)
+    assert image_measures(x, held_out="validation").memorisation == whole.value
+
+
+@pytest.mark.gpu
+def test_the_evaluator_leaves_the_game_where_it_is() -> None:
+    game = digits_gan(generator_widths=(2, 2), critic_widths=(2, 2)).model.cuda()
+    before = [w.data_ptr() for w in game.parameters()]
+    image_evaluator("validation")(game)
+    assert [w.data_ptr() for w in game.parameters()] == before
 
 
 def test_shipped_digits() -> None:
