@@ -97,7 +97,8 @@ class BrowserGanTerms:
     Attributes:
         modes: centres that have one of the 500 shown samples within 0.1 of them.
         share: share of these samples that are so near to a centre.
-        critic_loss: :math:`\mathcal L_D` at the critic's last step, on its batch of 128, without the penalty; NaN before the first.
+        critic_loss: :math:`\mathcal L_D` at the critic's last step, on its batch of 128, without the penalty; NaN before
+            the first.
         penalty: what the regulariser added there, 0 without one.
         generator_loss: :math:`\mathcal L_G` at the generator's last step; NaN before the first.
     """

@@ -1138,6 +1138,9 @@ def test_a_gan_is_trained_by_keys(browser: Any, site: str) -> None:
     with opened(browser, site) as tab:
         found = widget(tab, "browser-gan")
         tab.context.set_offline(True)
+        assert_shows(found, {"steps made": [150.0]})
+        found.get_by_role("button", name="Start again").click()
+        assert_shows(found, {"steps made": [0.0]})
         step = found.get_by_role("button", name="One step")
         step.focus()
         for _ in range(3):
@@ -1177,7 +1180,7 @@ def test_a_law_is_drawn_by_keys_and_by_hand(browser: Any, site: str) -> None:
         found.get_by_label("data", exact=True).select_option("drawn")
         found.get_by_role("button", name="Clear the drawing").click()
         found.get_by_role("button", name="One step").click()
-        assert "draw something first" in found.locator(".gm-w-notice").inner_text()
+        found.locator(".gm-w-notice", has_text="draw something first").wait_for()
         brush.focus()
         for key in ("Space", "Shift+ArrowRight", "Space", "ArrowUp", "ArrowUp", "Space", "Delete"):
             tab.keyboard.press(key)
@@ -1222,6 +1225,7 @@ def test_a_finger_draws_a_law(browser: Any, site: str) -> None:
 def test_a_gan_waits_for_those_who_asked_for_less_motion(browser: Any, site: str) -> None:
     with opened(browser, site, reduced_motion="reduce") as tab:
         found = widget(tab, "browser-gan")
+        found.get_by_role("button", name="Start again").click()
         found.get_by_role("button", name="Play").click()
         tab.wait_for_timeout(400)
         assert shown(found, "steps made") == [0.0]

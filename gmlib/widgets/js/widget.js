@@ -20,9 +20,9 @@ export class View {
     this.still.addEventListener("change", () => this.redraw(), { signal: this.signal });
     this.theme();
     watchTheme(() => this.theme(), this.signal);
-    // Nothing is drawn while it cannot be seen.
-    const observer = new IntersectionObserver(([entry]) => {
-      this.near = entry.isIntersecting;
+    // Nothing is drawn while it cannot be seen. A busy page may tell of leaving and coming back at once: the last one holds.
+    const observer = new IntersectionObserver((entries) => {
+      this.near = entries.at(-1).isIntersecting;
       if (this.near) this.redraw();
     }, { rootMargin: "200px" });
     observer.observe(this.root);

@@ -71,22 +71,15 @@ class Trained {
 
   layout() {
     const { view, sizes } = this;
-    const top = view.make("div", "gm-w-pair", view.body);
-    const options = Object.entries(view.get("laws")).map(([name, { label }]) => [name, label]);
-    select(view, top, { trait: "law", label: "data", options: [...options, ["drawn", "draw your own"]] });
-    const presets = view.make("div", "gm-w-row", top);
-    for (const [name, preset] of Object.entries(view.get("presets"))) {
-      button(view, presets, { label: preset.label, press: () => this.preset(name) });
-    }
-    const row = view.make("div", "gm-w-row", view.body);
-    this.play = button(view, row, { label: "Play", press: () => this.toggle() });
-    button(view, row, { label: "One step", press: () => this.go(1) });
-    button(view, row, { label: "100 steps", press: () => this.go(100) });
-    button(view, row, { label: "Start again", press: () => view.set({ steps: 0, playing: false }) });
-    button(view, row, { label: "New seed", press: () => view.set({ seed: (view.get("seed") + 1) % 2 ** 31, playing: false }) });
+    const top = view.make("div", "gm-w-row", view.body);
+    this.play = button(view, top, { label: "Play", press: () => this.toggle() });
+    this.play.style.cssText = "background: var(--gm-w-accent); border-color: var(--gm-w-accent); color: var(--gm-w-paper); border-radius: 99px; padding-inline: 1.1rem";
+    this.presets = Object.entries(view.get("presets")).map(([name, { label, ...values }]) => {
+      return { element: button(view, top, { label, press: () => this.preset(name) }), values };
+    });
 
     const pictures = view.make("div", "gm-w-pair", view.body);
-    const left = view.make("div", "", pictures);
+    const left = view.make("div", "gm-w-panel", pictures);
     this.caption = view.make("p", "gm-w-hint", left);
     const { edge } = sizes;
     this.stage = new Stage(view, {
@@ -105,6 +98,21 @@ class Trained {
       step: 0.1,
     });
     this.paintable();
+    const row = view.make("div", "gm-w-row", left);
+    button(view, row, { label: "One step", press: () => this.go(1) });
+    button(view, row, { label: "100 steps", press: () => this.go(100) });
+    button(view, row, { label: "Start again", press: () => view.set({ steps: 0, playing: false }) });
+    button(view, row, { label: "New seed", press: () => view.set({ seed: (view.get("seed") + 1) % 2 ** 31, playing: false }) });
+    const options = Object.entries(view.get("laws")).map(([name, { label }]) => [name, label]);
+    select(view, left, { trait: "law", label: "data", options: [...options, ["drawn", "draw your own"]] });
+    this.drawing = view.make("div", "gm-w-row", left);
+    check(view, this.drawing, { trait: "erase", label: "erase" });
+    button(view, this.drawing, { label: "Clear the drawing", press: () => view.set({ drawn: [] }) });
+    view.make("p", "gm-w-hint", this.drawing).textContent =
+      "Draw on the picture. By keys: move the brush with the arrows; space puts a centre, delete takes one away.";
+    const { std, radius } = sizes;
+    view.make("p", "gm-w-hint", left).textContent =
+      `A mode is a normal law of standard deviation ${std}; a generated point is near it within ${radius} of its centre.`;
 
     const right = view.make("div", "gm-w-panel", pictures);
     this.covered = new Stage(view, {
@@ -122,12 +130,6 @@ class Trained {
       ["steps made"], ["modes with generated points within 0.1"], ["generated points within 0.1 of a mode"],
       ["critic's loss"], ["its penalty"], ["generator's loss"],
     ]);
-
-    this.drawing = view.make("div", "gm-w-row", view.body);
-    check(view, this.drawing, { trait: "erase", label: "erase" });
-    button(view, this.drawing, { label: "Clear the drawing", press: () => view.set({ drawn: [] }) });
-    view.make("p", "gm-w-hint", this.drawing).textContent =
-      "Draw on the picture. By keys: move the brush with the arrows; space puts a centre, delete takes one away.";
 
     const panel = view.make("div", "gm-w-pair", view.body);
     const rate = { low: 1e-4, high: 1, scale: "log", parts: 160, format: three };
@@ -470,6 +472,7 @@ class Trained {
     const { modes, share } = run.coverage();
     const total = run.law.centres.length;
     const { critic, generator } = run.terms ?? {};
+    for (const { element, values } of this.presets) element.setAttribute("aria-pressed", Object.entries(values).every(([trait, value]) => view.get(trait) === value));
     this.numbers(`${run.steps}`, `${modes} of ${total}`, `${number(100 * share, 1)} %`, told(critic?.loss), told(critic?.penalty), told(generator?.loss));
     if (this.legended !== view.get("loss")) {
       this.legended = view.get("loss");

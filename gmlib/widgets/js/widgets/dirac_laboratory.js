@@ -55,7 +55,7 @@ export default widget("dirac-laboratory", "DiracGAN laboratory", (view) => {
   const time = new Stage(view, {
     label: "Radius of the steps and of the flow against time, on a logarithmic scale.",
     height: () => 240,
-    margin: { left: 46, right: 14, top: 46, bottom: 44 },
+    margin: { left: 46, right: 24, top: 46, bottom: 44 },
   });
   const disc = new Stage(view, {
     label: "Eigenvalues of one step in the complex plane: inside the unit circle steps approach the equilibrium.",
@@ -67,8 +67,24 @@ export default widget("dirac-laboratory", "DiracGAN laboratory", (view) => {
     height: () => 230,
     margin: { left: 36, right: 12, top: 28, bottom: 28 },
   });
+  const row = view.make("div", "gm-w-row", view.body);
+  const play = button(view, row, { label: "Play", press: () => start() });
+  play.style.cssText = "background: var(--gm-w-accent); border-color: var(--gm-w-accent); color: var(--gm-w-paper); border-radius: 99px; padding-inline: 1.1rem";
+  button(view, row, { label: "One step", press: () => go(1) });
+  button(view, row, { label: "Ten steps", press: () => go(10) });
+  button(view, row, { label: "Back to the start", press: () => view.set({ steps: 0, playing: false }) });
+  check(view, row, { trait: "flow", label: "flow" });
   const upper = view.make("div", "gm-w-pair", view.body);
-  upper.append(plane.element);
+  const left = view.make("div", "gm-w-panel", upper);
+  left.append(plane.element);
+  const presets = view.make("div", "gm-w-row", left);
+  presets.setAttribute("role", "group");
+  presets.setAttribute("aria-label", "experiments");
+  const experiments = Object.entries(view.get("presets")).map(([name, { title, ...values }]) => {
+    const element = button(view, presets, { label: title, press: () => view.set({ ...values, playing: false }) });
+    element.dataset.preset = name;
+    return { element, values };
+  });
   const panel = view.make("div", "gm-w-panel", upper);
   select(view, panel, { trait: "rule", label: "rule of a step", options: RULES });
   slider(view, panel, { trait: "step", label: "step size η", low: 0.01, high: 3, scale: "log", parts: 300, format: (v) => number(v, 3) });
@@ -81,20 +97,7 @@ export default widget("dirac-laboratory", "DiracGAN laboratory", (view) => {
   select(view, panel, { trait: "penalty", label: "penalty of the critic", options: PENALTIES });
   const weight = slider(view, panel, { trait: "gamma", label: "its weight γ", low: 0, high: 3, step: 0.05, format: (v) => number(v) });
   slider(view, panel, { trait: "rate_theta", label: "rate η_θ of the generator (the critic's is 1)", low: 0.1, high: 2, step: 0.05, format: (v) => number(v) });
-  const row = view.make("div", "gm-w-row", view.body);
-  const play = button(view, row, { label: "Play", press: () => start() });
-  button(view, row, { label: "One step", press: () => go(1) });
-  button(view, row, { label: "Ten steps", press: () => go(10) });
-  button(view, row, { label: "Back to the start", press: () => view.set({ steps: 0, playing: false }) });
-  check(view, row, { trait: "flow", label: "flow" });
-  const presets = view.make("div", "gm-w-row", view.body);
-  presets.setAttribute("role", "group");
-  presets.setAttribute("aria-label", "experiments");
-  for (const [name, { title, ...values }] of Object.entries(view.get("presets"))) {
-    const element = button(view, presets, { label: title, press: () => view.set({ ...values, playing: false }) });
-    element.dataset.preset = name;
-  }
-  const verdict = view.make("p", "gm-w-hint", view.body);
+  const verdict = view.make("p", "gm-w-hint", panel);
   const lower = view.make("div", "gm-w-pair", view.body);
   lower.append(disc.element, half.element);
   const last = view.make("div", "gm-w-pair", view.body);
@@ -188,6 +191,7 @@ export default widget("dirac-laboratory", "DiracGAN laboratory", (view) => {
     const factor = k && r0 > 0 && r > 0 ? (r / r0) ** (1 / k) : null;
     const due = exact === null ? null : r0 * exact ** k;
     drawn(`${k}`, short(r), due === null ? "–" : short(due), factor === null ? "–" : number(factor, 6), exact === null ? "–" : number(exact, 6), ...[[p, t], now.start].map((w) => (turns(now) ? short(invariant(...w, now, eta)) : "–")));
+    for (const { element, values } of experiments) element.setAttribute("aria-pressed", Object.entries(values).every(([trait, value]) => trait === "steps" || now[trait] === value));
     const below = found.bare && largestStep(found.bare);
     spectra(found.step ? spectrum(found.step) : "none: kink at φ = 0", found.rest ? spectrum(found.rest) : "none: kink at φ = 0", below === null ? "–" : below > 0 ? `η < ${number(below, 4)}` : "no η");
     const said = judge(now, exact);

@@ -16,10 +16,10 @@ const line = (from, to, count) => Float64Array.from({ length: count }, (_, i) =>
 const slope = (v) => (v === null ? "none" : Math.abs(v) < 5e-7 ? "0" : number(v, 6));
 
 const ROWS = [
-  ["kl", "KL(p‖q)", "pink", "∞"],
-  ["jsd", "JSD", "green", "log 2 = 0.6931"],
-  ["w1", "W₁", "ink", "no bound"],
-  ["mmd", "MMD²", "orange", ""],
+  ["kl", "KL(p‖q)", "pink", "∞", ", nats"],
+  ["jsd", "JSD", "green", "log 2", ", nats"],
+  ["w1", "W₁", "ink", "no bound", ", in x"],
+  ["mmd", "MMD²", "orange", "", ""],
 ];
 
 export default widget("shifted-laws", "Shift", (view) => {
@@ -59,7 +59,7 @@ export default widget("shifted-laws", "Shift", (view) => {
     value,
   });
   lower.x.domain([-REACH, REACH]);
-  lower.y.domain([0, TOP + 0.2]);
+  lower.y.domain([-0.28, TOP + 0.2]);
   lower.handle({ name: "shift Δ, on the curves", kind: "gm-w-orange", get: () => [state().shift, 0], move: ([x]) => put(x), step: 0.05, value });
 
   const shifts = line(-REACH, REACH, COUNT);
@@ -115,12 +115,12 @@ function heads(view, table) {
   }
   const body = view.make("tbody", "", table);
   return Object.fromEntries(
-    ROWS.map(([name, label, colour]) => {
+    ROWS.map(([name, label, colour, , unit]) => {
       const row = view.make("tr", "", body);
       const title = view.make("th", "", row);
       title.scope = "row";
       view.make("span", "gm-w-key", title).style.background = `var(--gm-w-${colour})`;
-      title.append(label);
+      title.append(`${label}${unit}`);
       const cells = [0, 1, 2].map(() => view.make("td", "", row));
       return [name, (...texts) => texts.forEach((text, i) => (cells[i].textContent = text))];
     }),
@@ -145,6 +145,20 @@ function legend(view, { context: c, margin, width }, entries) {
   }
 }
 
+// Arrow heads beside a handle, where it can still go.
+function grips(view, { context: c, x, y }, [at, up], colour, shift) {
+  c.fillStyle = view.colours[colour];
+  for (const side of [-1, 1]) {
+    if (side * shift >= REACH) continue;
+    const [left, middle] = [x(at) + 15 * side, y(up)];
+    c.beginPath();
+    c.moveTo(left, middle - 5);
+    c.lineTo(left + 7 * side, middle);
+    c.lineTo(left, middle + 5);
+    c.fill();
+  }
+}
+
 function densities(view, stage, shift, edges) {
   const { colours } = view;
   stage.x.domain(edges);
@@ -155,6 +169,7 @@ function densities(view, stage, shift, edges) {
   const ys = line(0, 1, 201);
   curve(stage, ys, ys.map(P.density), { colour: colours.blue, fill: 0.2 });
   curve(stage, ys.map((y) => y + shift), ys.map(Q.density), { colour: colours.red, fill: 0.2 });
+  grips(view, stage, [Q.mean + shift, 1.1], "red", shift);
   legend(view, stage, [["p = Beta(3, 5)", "blue"], [`q = Beta(2, 3) ${shift < 0 ? "−" : "+"} ${number(Math.abs(shift))}`, "red"]]);
   stage.place();
 }
@@ -223,6 +238,7 @@ function distances(view, stage, { shift, shifts, flat, long, mmd }, [k, js, w, m
   c.fillStyle = colours.faint;
   c.textBaseline = "bottom";
   c.fillText("shift Δ", stage.width - stage.margin.right - 2, stage.y(0) - 4);
+  grips(view, stage, [shift, 0], "ink", shift);
   legend(view, stage, ROWS.map(([, label, colour]) => [label, colour]));
   stage.place();
 }
