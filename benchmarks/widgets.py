@@ -1,5 +1,6 @@
 """Frames in headless Chromium: the density explorer with 2,000 samples and 24 x 24 arrows, the Swiss-roll scores with 2,000
-particles that a network or the exact score moves; and the time until the gallery is up.
+particles that a network or the exact score moves, the DiracGAN laboratory and the browser's GAN while they play, the law
+that is shifted; steps of the GAN's engine in Node; and the time until the gallery is up.
 
 A frame's *work* is the time that JavaScript takes for it; its *interval* is the time since the frame before, which the
 screen's rate bounds from below. The site must be built (``make book``). The clock is the browser's.
@@ -8,14 +9,18 @@ screen's rate bounds from below. The site must be built (``make book``). The clo
 from __future__ import annotations
 
 import itertools
+import json
 import mimetypes
 import shutil
 import statistics
+import subprocess
 from typing import Any
 
+from gmbook.bundle import SOURCE, node
 from gmbook.house import HTML
 
 from benchmarks.harness import Row
+from gmlib.widgets import BrowserGan
 
 DEVICE = "cpu"
 """The browser draws without a graphics card, whatever torch has."""
@@ -31,6 +36,10 @@ MOVES = (
     ("learnt score", "flow"),
     ("exact score", "flow"),
 )
+PLAYS = (("DiracGAN laboratory", "dirac-laboratory", "Play"), ("browser GAN", "browser-gan", "Collapse"))
+PENALTIES = ("none", "r1", "gradient_penalty")
+CHUNKS, CHUNK = 40, 25
+"""Timed pieces of the GAN's run, and steps in each."""
 
 WATCH = """
 window.work = []; window.at = []; window.up = null;
@@ -58,6 +67,22 @@ SWEEP = """
   };
   move();
 })
+"""
+SHIFT = SWEEP.replace("density-explorer", "shifted-laws").replace("1 - Math.cos", "2 * Math.sin")
+ENGINE = """
+const uniform = Math.random;
+uniform.normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+const runs = given.settings.map((settings) => {
+  return { settings, times: [], run: new Run({ ...given.sizes, activation: "relu" }, given.law, uniform) };
+});
+for (let i = -10; i < given.chunks; i++) {
+  for (const { settings, times, run } of runs) {
+    const start = performance.now();
+    for (let k = 0; k < given.chunk; k++) run.step(settings);
+    if (i >= 0) times.push((performance.now() - start) / given.chunk);
+  }
+}
+console.log(JSON.stringify(runs.map(({ times }) => times)));
 """
 
 
@@ -111,9 +136,80 @@ def _scores(browser: Any, drive: str, sampler: str) -> list[Row]:
     return rows
 
 
+def _opened(browser: Any, name: str) -> tuple[Any, Any, Any]:
+    """A context, its tab and a widget of the gallery, in view."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.route(f"{SITE}/**", _serve)
+    context.add_init_script(WATCH)
+    tab = context.new_page()
+    tab.goto(f"{SITE}/{PAGE}")
+    tab.wait_for_function("() => window.up !== null", timeout=30_000)
+    found = tab.locator(f"[data-widget={name}]").first
+    found.scroll_into_view_if_needed()
+    tab.wait_for_timeout(1000)
+    tab.evaluate("window.work = [], window.at = []")
+    return context, tab, found
+
+
+def _plays(browser: Any, case: str, name: str, button: str) -> list[Row]:
+    """Frames of a widget that moves by itself once a button is pressed; a frame of the GAN trains for at most 9 ms."""
+    context, tab, found = _opened(browser, name)
+    found.get_by_role("button", name=button, exact=True).click()
+    tab.wait_for_function(f"() => window.work.length >= {FRAMES}", polling=POLL, timeout=120_000)
+    rows = _frames(tab, f"{case} plays", {"browser": f"Chromium {browser.version}"})
+    context.close()
+    return rows
+
+
+def _shifted(browser: Any) -> list[Row]:
+    """Frames of the two laws while the shift goes to and fro."""
+    context, tab, _ = _opened(browser, "shifted-laws")
+    tab.evaluate(SHIFT, FRAMES)
+    rows = _frames(tab, "laws shifted", {"browser": f"Chromium {browser.version}"})
+    context.close()
+    return rows
+
+
+def _engine() -> list[Row]:
+    """A step of the browser's GAN in Node, drawn noise included: batch 128, the losses of the preset, by penalty."""
+    gan = BrowserGan()
+    settings = {
+        "loss": gan.loss,
+        "gamma": gan.gamma,
+        "criticSteps": 1,
+        "criticRate": gan.lr_critic,
+        "generatorRate": gan.lr_generator,
+        "optimiser": gan.optimizer,
+        "beta1": gan.beta1,
+        "simultaneous": False,
+    }
+    given = {
+        "settings": [{**settings, "regulariser": penalty} for penalty in PENALTIES],
+        "sizes": gan.sizes,
+        "law": {"centres": gan.centres.tolist(), "std": gan.sizes["std"], "radius": gan.sizes["radius"]},
+        "chunks": CHUNKS,
+        "chunk": CHUNK,
+    }
+    module = json.dumps((SOURCE / "gan_engine.js").as_uri())
+    code = f"import {{ Run }} from {module};\nconst given = {json.dumps(given)};\n{ENGINE}"
+    command = [*node(), "--input-type=module", "--eval", code]
+    times = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return [
+        _row(
+            "GAN engine, a step",
+            f"penalty {penalty}",
+            found,
+            clock="Node",
+            batch=gan.sizes["batch"],
+            steps_per_second=round(1e3 / statistics.median(found)),
+        )
+        for penalty, found in zip(PENALTIES, times, strict=True)
+    ]
+
+
 def run(*, rounds: int, clock: str) -> list[Row]:
     """Measure ``rounds`` starts of the gallery, then frames of two laws, moving and under a sweep of the noise, then
-    frames of the Swiss roll's particles.
+    frames of the Swiss roll's particles and of the three widgets of GANs; then steps of the GAN's engine.
 
     Raises:
         RuntimeError: the site is not built, or there is no Chromium.
@@ -161,5 +257,8 @@ def run(*, rounds: int, clock: str) -> list[Row]:
             context.close()
         for drive, sampler in MOVES:
             rows += _scores(browser, drive, sampler)
+        for case, name, button in PLAYS:
+            rows += _plays(browser, case, name, button)
+        rows += _shifted(browser)
         browser.close()
-    return rows
+    return rows + _engine()
