@@ -34,11 +34,11 @@ class Critic(nn.Module):
         self.net = net
 
     def forward(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
-        """The critic's output, a logit or a value, at each point.
+        r"""The critic's output, a logit or a value, at each point.
 
         Raises:
             TypeError: ``x`` is no floating tensor.
-            ValueError: ``x`` is not (batch, *event), or the network's output not (batch, 1).
+            ValueError: ``x`` is not (batch, \*event), or the network's output not (batch, 1).
         """
         check_batch("x", x)
         a = self.net(x)

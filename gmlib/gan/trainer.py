@@ -222,7 +222,7 @@ def batches(
     simultaneous: bool,
     generator: torch.Generator,
 ) -> Iterator[tuple[Tensor, ...]]:
-    """Yield each step's draws without end: data (k, batch, *event), latents (k + 1 or k, batch, latent), uniforms.
+    r"""Yield each step's draws without end: data (k, batch, \*event), latents (k + 1 or k, batch, latent), uniforms.
 
     Several steps are drawn at once, always as many, so that a run's length does not change what it draws.
 
