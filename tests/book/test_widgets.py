@@ -959,6 +959,28 @@ def test_steps_that_are_too_long_throw_particles_out(browser: Any, site: str) ->
         assert found.locator(".gm-w-notice").is_hidden()
 
 
+TWICE = """
+const Observer = window.IntersectionObserver;
+window.IntersectionObserver = class extends Observer {
+  constructor(act, options) {
+    super((entries, self) => {
+      const seen = entries[0].target.matches(".gm-widget");
+      act(seen ? [{ target: entries[0].target, isIntersecting: false }, ...entries] : entries, self);
+    }, options);
+  }
+};
+"""
+
+
+def test_a_widget_that_is_left_and_met_again_at_once_goes_on_drawing(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        tab.context.add_init_script(TWICE)
+        tab.reload(wait_until="load")
+        found = widget(tab, "dirac-laboratory")
+        found.get_by_role("button", name="Spiral", exact=True).click()
+        assert_dirac(found, "spiral")
+
+
 RADIUS = "radius r = √(φ² + θ²/ηθ)"
 
 
