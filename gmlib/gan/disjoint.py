@@ -106,7 +106,7 @@ def shifted_distances(p: BetaLaw, q: BetaLaw, shift: Float[Tensor, " n"], kernel
         The four distances, each (n,). Laws on intervals of length 1 have a finite KL only where these coincide.
 
     Raises:
-        TypeError: a law is not a :class:`BetaLaw`, ``shift`` not a floating tensor, or the kernel cannot be called.
+        TypeError: a law is not a ``BetaLaw``, ``shift`` not a floating tensor, or the kernel cannot be called.
         ValueError: ``shift`` is not a non-empty vector, or not finite, or the kernel's values have the wrong shape.
 
     Example:

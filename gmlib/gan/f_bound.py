@@ -48,14 +48,14 @@ def f_divergence_bound(
     Args:
         c_real: the critic's values c (not raw outputs) on points of p, (n,).
         c_fake: on points of q, (m,).
-        divergence: a row of :data:`gmlib.gan.F_DIVERGENCES`.
+        divergence: a row of ``gmlib.gan.F_DIVERGENCES``.
 
     Returns:
         The mean of c, the mean of :math:`f^*(c)`, and their difference: minus infinity if a value lies outside
         the domain of :math:`f^*`.
 
     Raises:
-        TypeError: not floating tensors, or ``divergence`` is not an :class:`FDivergence`.
+        TypeError: not floating tensors, or ``divergence`` is not an ``FDivergence``.
         ValueError: not non-empty vectors.
 
     Example:
@@ -88,7 +88,7 @@ def f_bound_1d(
     Args:
         p: the data's law over one coordinate: ``log_prob`` of (n, 1), in nats.
         q: the model's law.
-        divergence: a row of :data:`gmlib.gan.F_DIVERGENCES`.
+        divergence: a row of ``gmlib.gan.F_DIVERGENCES``.
         critic: x (n, 1) -> c (n,); None: the best one, :math:`f'(p / q)`.
         low: left end of the range; None: 12 standard deviations beyond both means.
         high: right end, likewise.
@@ -98,7 +98,7 @@ def f_bound_1d(
         The two expectations and their difference, at most the divergence.
 
     Raises:
-        TypeError: ``divergence`` is not an :class:`FDivergence`, or a law has no ``log_prob``.
+        TypeError: ``divergence`` is not an ``FDivergence``, or a law has no ``log_prob``.
         ValueError: a law is not over one coordinate, or the critic's values have the wrong shape.
 
     Example:

@@ -29,7 +29,7 @@ class FDivergence:
     All functions are elementwise.
 
     Attributes:
-        name: key of :data:`F_DIVERGENCES`.
+        name: key of ``F_DIVERGENCES``.
         f: :math:`f(u)`, convex on :math:`u \ge 0` with f(1) = 0.
         conjugate: :math:`f^*(c)`; infinite outside its domain.
         highest: upper end of the domain of :math:`f^*`; it has no lower one.
@@ -107,7 +107,7 @@ def f_divergence_1d(
     Args:
         p: the data's law over one coordinate: ``log_prob`` of (n, 1), in nats.
         q: the model's law.
-        divergence: a row of :data:`F_DIVERGENCES`, or any convex f, which needs q > 0 where p > 0.
+        divergence: a row of ``F_DIVERGENCES``, or any convex f, which needs q > 0 where p > 0.
         low: left end of the range; None: 12 standard deviations beyond both means.
         high: right end, likewise.
         points: nodes of the rule, at least 3.

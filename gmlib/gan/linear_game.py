@@ -36,7 +36,7 @@ def step_matrix(game: DiracGAN, rule: Rule) -> Float[Tensor, "n n"]:
         (2, 2), for momentum (4, 4), float64.
 
     Raises:
-        TypeError: ``game`` is no :class:`DiracGAN`, or ``rule`` no rule.
+        TypeError: ``game`` is no ``DiracGAN``, or ``rule`` no rule.
         ValueError: the penalty is that of WGAN-GP, or the rule is none of these.
 
     Example:
@@ -147,7 +147,7 @@ def alternating_invariant(
         (\*batch,).
 
     Raises:
-        TypeError: ``game`` is no :class:`DiracGAN`, ``rule`` no rule, or ``state`` no floating tensor.
+        TypeError: ``game`` is no ``DiracGAN``, ``rule`` no rule, or ``state`` no floating tensor.
         ValueError: the game has a penalty, or the rule is another one.
 
     Example:

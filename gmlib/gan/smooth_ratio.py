@@ -79,7 +79,7 @@ def fit_critic(
         fake: points of q, (m, d).
         steps: number of steps.
         lr: learning rate, positive.
-        divergence: a row of :data:`gmlib.gan.F_DIVERGENCES`; None: KL.
+        divergence: a row of ``gmlib.gan.F_DIVERGENCES``; None: KL.
 
     Returns:
         The critic with the course of its bound.
