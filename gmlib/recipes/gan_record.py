@@ -82,18 +82,18 @@ def run_of_recipe(cure: Cure, records: Sequence[dict[str, Any]]) -> GridRun:
     return run
 
 
-def recorded_runs(path: Path = RECORD) -> list[GridRun]:
+def recorded_runs(path: Path | None = None) -> list[GridRun]:
     """The runs of the record, on the sixteen Gaussians and on the ring of eight.
 
     Args:
-        path: the file.
+        path: the file; None is the one that comes with gmlib.
 
     Example:
         >>> from gmlib.recipes.gan_grid import recorded_runs
         >>> recorded_runs()[0].cure.name
         'plain'
     """
-    content = json.loads(path.read_text())
+    content = json.loads((path or RECORD).read_text())
     runs = []
     for entry in content["runs"]:
         cure = entry.pop("cure")
@@ -101,7 +101,7 @@ def recorded_runs(path: Path = RECORD) -> list[GridRun]:
     return runs
 
 
-def record(runs: Sequence[GridRun], path: Path = RECORD) -> None:
+def record(runs: Sequence[GridRun], path: Path) -> None:
     """Write runs, the shares and divergences rounded to four digits, with torch's version.
 
     Args:
