@@ -101,16 +101,16 @@ class R2(_Penalty):
 class GradientPenalty(_Penalty):
     r"""The penalty on slopes other than the wanted one, on the segments between data and fakes.
 
-    .. math:: \frac\gamma2\, \mathbb E \big( \lVert \nabla_x a(\hat x) \rVert - c \big)^2, \qquad
+    .. math:: \frac\gamma2\, \mathbb E \big( \lVert \nabla_x a(\hat x) \rVert - \text{target} \big)^2, \qquad
               \hat x = u\, x + (1 - u)\, G(z), \quad u \sim \mathcal U(0, 1)
 
     (:eq:`eq-14-penalty` in the book; Gulrajani et al. 2017, equation 3, where :math:`\lambda = \gamma/2` is 10 and
-    :math:`c = 1`.) The slope of a linear critic settles above the target, at :math:`1 + \Delta/\gamma` for two laws that
+    the target 1.) The slope of a linear critic settles above the target, at :math:`1 + \Delta/\gamma` for two laws that
     are a shift :math:`\Delta` apart: the value of the game overshoots :math:`W_1`.
 
     Args:
         gamma: :math:`\gamma`, not negative.
-        target: :math:`c`, not negative; 0 gives the zero-centred penalty.
+        target: the wanted slope, not negative; 0 gives the zero-centred penalty.
 
     Raises:
         ValueError: an argument is negative or not finite.
