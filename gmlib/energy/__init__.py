@@ -1,9 +1,14 @@
 """Energies: Hopfield memories, Boltzmann machines, restricted Boltzmann machines, and what samples them (chapter 06)."""
 
+from gmlib.energy.rbm import RBM
+from gmlib.energy.rbm_gradient import RBMGradient, statistics
 from gmlib.energy.states import all_states, state_chunks, state_index
 
 __all__ = [
+    "RBM",
+    "RBMGradient",
     "all_states",
     "state_chunks",
     "state_index",
+    "statistics",
 ]
