@@ -5,6 +5,7 @@
 
 from gmlib.data.affine import jitter
 from gmlib.data.binarise import binarise
+from gmlib.data.bitmaps import FOUR_LETTERS, four_letters
 from gmlib.data.corruptions import add_noise, blur, drop_classes, replace_by_noise
 from gmlib.data.dequantise import dequantise, log_mass, quantise
 from gmlib.data.digits import DIGITS_LEVELS, digits
@@ -15,6 +16,7 @@ from gmlib.data.mnist import MNIST_LEVELS, mnist
 
 __all__ = [
     "DIGITS_LEVELS",
+    "FOUR_LETTERS",
     "LETTERS",
     "MNIST_LEVELS",
     "AssetError",
@@ -25,6 +27,7 @@ __all__ = [
     "dequantise",
     "digits",
     "drop_classes",
+    "four_letters",
     "jitter",
     "letters",
     "log_mass",
