@@ -4,8 +4,10 @@
 """
 
 from gmlib.data.affine import jitter
+from gmlib.data.bars_and_stripes import bars_and_stripes
 from gmlib.data.binarise import binarise
 from gmlib.data.bitmaps import FOUR_LETTERS, four_letters
+from gmlib.data.cities import CITIES, city_bits, city_strings, decode, encode, misspell
 from gmlib.data.corruptions import add_noise, blur, drop_classes, replace_by_noise
 from gmlib.data.dequantise import dequantise, log_mass, quantise
 from gmlib.data.digits import DIGITS_LEVELS, digits
@@ -15,6 +17,7 @@ from gmlib.data.letters import LETTERS, letters
 from gmlib.data.mnist import MNIST_LEVELS, mnist
 
 __all__ = [
+    "CITIES",
     "DIGITS_LEVELS",
     "FOUR_LETTERS",
     "LETTERS",
@@ -22,15 +25,21 @@ __all__ = [
     "AssetError",
     "LabelledImages",
     "add_noise",
+    "bars_and_stripes",
     "binarise",
     "blur",
+    "city_bits",
+    "city_strings",
+    "decode",
     "dequantise",
     "digits",
     "drop_classes",
+    "encode",
     "four_letters",
     "jitter",
     "letters",
     "log_mass",
+    "misspell",
     "mnist",
     "quantise",
     "replace_by_noise",

@@ -1,4 +1,4 @@
-r"""Restricted Boltzmann machine: binary units in two layers without weights inside a layer, so that each is drawn at once."""
+r"""Restricted Boltzmann machine: two layers of binary units, no weight within a layer, so that each is drawn at once."""
 
 from __future__ import annotations
 
