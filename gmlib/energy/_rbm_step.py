@@ -1,0 +1,116 @@
+"""One step of learning of an RBM, in place: one product for the hidden means of data and chains, one for the update."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+
+import torch
+from torch import Tensor
+
+from gmlib.energy.persistent import PersistentChains
+from gmlib.energy.rbm import RBM
+
+
+class RBMStep:
+    """A function of a batch and a learning rate that moves the machine, and the chains if there are any.
+
+    Args:
+        rbm: the machine, moved in place.
+        rows: rows of a batch.
+        k: steps of block Gibbs sampling.
+        chains: carried over and moved; None starts them at the batch (CD-k).
+        binarise: the batch holds probabilities; draw its bits.
+        compile: compile the step, if there is a C++ compiler.
+        generator: source of the draws.
+    """
+
+    def __init__(
+        self,
+        rbm: RBM,
+        rows: int,
+        k: int,
+        chains: PersistentChains | None,
+        binarise: bool,
+        compile: bool,
+        generator: torch.Generator,
+    ) -> None:
+        self.weight, self.b, self.c = rbm.weight.data, rbm.b.data, rbm.c.data
+        self.rows, self.k, self.chains, self.binarise, self.generator = rows, k, chains, binarise, generator
+        size = rows if chains is None else len(chains.h)
+        new = self.weight.new_empty
+        widths = [rbm.d, rbm.d_h] * k  # the chains draw x, h, x, ... from the h they have
+        if chains is None:
+            widths = [rbm.d_h, *widths[:-1]]  # CD draws that h first, and needs the last one no more
+        self.sizes = [rows * rbm.d] * binarise + [size * width for width in widths]
+        self.noise = new(sum(self.sizes))
+        share = [new(rows, 1).fill_(1 / rows), new(size, 1).fill_(-1 / size)]
+        self.share = torch.cat(share)
+        self.h = new(size, rbm.d_h) if chains is None else chains.h
+        self.x = new(size, rbm.d)
+        self.compiled = compile and compiler_found()
+        self.recorded = self.compiled and self.weight.is_cuda
+        self.move = self._move
+        if self.compiled:
+            if self.recorded:  # a recorded graph changes its tensors where they lie
+                for tensor in (self.weight, self.b, self.c, self.h, self.x, self.noise, self.share):
+                    torch._dynamo.mark_static_address(tensor)
+            mode = "reduce-overhead" if self.recorded else None
+            self.move = torch.compile(self._move, fullgraph=True, dynamic=False, mode=mode)
+
+    def __call__(self, x: Tensor, rate: float) -> None:
+        """Take a step."""
+        self.noise.uniform_(generator=self.generator)
+        if self.recorded:
+            torch.compiler.cudagraph_mark_step_begin()
+        # As a tensor for a compiled step, so that one graph serves all learning rates; the fill does not wait.
+        share = self.share * rate
+        self.move(self.weight, self.b, self.c, self.h, self.x, x, self.noise, share)
+        if self.chains is not None:
+            self.chains.x = self.x
+
+    def _move(
+        self,
+        weight: Tensor,
+        b: Tensor,
+        c: Tensor,
+        h: Tensor,
+        chain: Tensor,
+        x: Tensor,
+        noise: Tensor,
+        share: Tensor,
+    ) -> None:
+        draws = iter(noise.split(self.sizes))
+
+        def bits(mean: Tensor) -> Tensor:
+            return (next(draws).view_as(mean) < mean).to(mean.dtype)
+
+        persistent = self.chains is not None
+        data = bits(x) if self.binarise else x
+        below = mean = h
+        if not persistent:
+            mean = torch.addmm(c, data, weight).sigmoid_()
+            below = bits(mean)
+        for _ in range(self.k - 1):
+            below = bits(torch.addmm(c, bits(torch.addmm(b, below, weight.T).sigmoid_()), weight).sigmoid_())
+        chain.copy_(bits(torch.addmm(b, below, weight.T).sigmoid_()))
+        both = torch.cat((data, chain))
+        if persistent:  # one product for the hidden means of data and chains
+            means = torch.addmm(c, both, weight).sigmoid_()
+            h.copy_(bits(means[self.rows :]))
+        else:
+            means = torch.cat((mean, torch.addmm(c, chain, weight).sigmoid_()))
+        means = means * share
+        weight.addmm_(both.T, means)
+        b.addmv_(both.T, share[:, 0])
+        c.add_(means.sum(0))
+
+
+def compiler_found() -> bool:
+    """Whether there is a C++ compiler; warns when there is none."""
+    compilers = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
+    if any(shutil.which(name) for name in compilers if name):
+        return True
+    warnings.warn("compile=True, but there is no C++ compiler: running eagerly", stacklevel=4)
+    return False
