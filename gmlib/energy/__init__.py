@@ -1,8 +1,13 @@
 """Energies: Hopfield memories, Boltzmann machines, restricted Boltzmann machines, and what samples them (chapter 06)."""
 
+from gmlib.energy.ais import AISResult, ais
+from gmlib.energy.ais_rbm import rbm_log_likelihood, rbm_log_z, rbm_path
+from gmlib.energy.attractors import Attractors, find_attractors, fixed_points, kinds_of
 from gmlib.energy.base_rates import log_odds
 from gmlib.energy.boltzmann import BoltzmannMachine, Moments, free_weights
 from gmlib.energy.boltzmann_gibbs import boltzmann_gibbs, second_modulus, sweep_matrix
+from gmlib.energy.boltzmann_learning import BoltzmannFit, learn_boltzmann, pair_statistics
+from gmlib.energy.capacity import bit_error, critical_load, finite_bit_error, overlap_theory, recall_overlap
 from gmlib.energy.completion import StringTrial, complete, complete_strings, repair_strings
 from gmlib.energy.continuous_hopfield import ContinuousHopfield, ContinuousPath
 from gmlib.energy.gaussian_gibbs import GaussianSweep, gaussian_gibbs, gaussian_sweep
@@ -33,9 +38,14 @@ from gmlib.energy.rbm_gradient import RBMGradient, exact_gradient, model_statist
 from gmlib.energy.rbm_training import RBMHistory, train_rbm
 from gmlib.energy.recall import Recall, recall
 from gmlib.energy.states import all_states, state_chunks, state_index
+from gmlib.energy.synchronous import doubled, synchronous_path, two_step_energy
+from gmlib.energy.two_phase import mean_energy_gradient, statistic_covariance, two_phase_gradient
 
 __all__ = [
     "RBM",
+    "AISResult",
+    "Attractors",
+    "BoltzmannFit",
     "BoltzmannMachine",
     "ContinuousHopfield",
     "ContinuousPath",
@@ -50,12 +60,19 @@ __all__ = [
     "RBMHistory",
     "Recall",
     "StringTrial",
+    "ais",
     "all_states",
     "attend",
+    "bit_error",
     "boltzmann_gibbs",
     "complete",
     "complete_strings",
+    "critical_load",
+    "doubled",
     "exact_gradient",
+    "find_attractors",
+    "finite_bit_error",
+    "fixed_points",
     "free_weights",
     "gaussian_gibbs",
     "gaussian_sweep",
@@ -63,15 +80,24 @@ __all__ = [
     "gibbs_eigenvalues",
     "hebb",
     "joint_table",
+    "kinds_of",
+    "learn_boltzmann",
     "learn_hopfield",
     "learning_gradient",
     "learning_objective",
     "log_odds",
     "log_prob",
     "log_z",
+    "mean_energy_gradient",
     "model_statistics",
+    "overlap_theory",
+    "pair_statistics",
     "pcd_gradient",
+    "rbm_log_likelihood",
+    "rbm_log_z",
+    "rbm_path",
     "recall",
+    "recall_overlap",
     "reference_law",
     "reference_rbm",
     "repair_strings",
@@ -80,9 +106,13 @@ __all__ = [
     "smaller_layer",
     "state_chunks",
     "state_index",
+    "statistic_covariance",
     "statistics",
     "sweep_matrix",
+    "synchronous_path",
     "train_rbm",
     "transition_matrix",
+    "two_phase_gradient",
+    "two_step_energy",
     "visible_law",
 ]
