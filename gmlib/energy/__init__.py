@@ -10,6 +10,8 @@ from gmlib.energy.boltzmann_learning import BoltzmannFit, learn_boltzmann, pair_
 from gmlib.energy.capacity import bit_error, critical_load, finite_bit_error, overlap_theory, recall_overlap
 from gmlib.energy.completion import StringTrial, complete, complete_strings, repair_strings
 from gmlib.energy.continuous_hopfield import ContinuousHopfield, ContinuousPath
+from gmlib.energy.contrastive import cd_gradient, cd_objective, dropped_term, expected_cd_gradient, law_after
+from gmlib.energy.coupled_chains import CoupledEstimate, coupled_estimate, coupled_step, unbiased_gradient
 from gmlib.energy.gaussian_gibbs import GaussianSweep, gaussian_gibbs, gaussian_sweep
 from gmlib.energy.gibbs import gibbs_chain
 from gmlib.energy.hopfield import Hopfield, hebb
@@ -19,6 +21,7 @@ from gmlib.energy.hopfield_learning import (
     learning_gradient,
     learning_objective,
 )
+from gmlib.energy.mean_field_cd import mean_field_cd, mean_field_reconstruction
 from gmlib.energy.modern_hopfield import ModernHopfield, ModernRecall, attend
 from gmlib.energy.persistent import PersistentChains, pcd_gradient
 from gmlib.energy.rbm import RBM
@@ -31,6 +34,7 @@ from gmlib.energy.rbm_exact import (
     reference_rbm,
     second_eigenvalue,
     smaller_layer,
+    states_of,
     transition_matrix,
     visible_law,
 )
@@ -40,6 +44,7 @@ from gmlib.energy.recall import Recall, recall
 from gmlib.energy.states import all_states, state_chunks, state_index
 from gmlib.energy.synchronous import doubled, synchronous_path, two_step_energy
 from gmlib.energy.two_phase import mean_energy_gradient, statistic_covariance, two_phase_gradient
+from gmlib.energy.update_field import field_jacobian, stationary_point
 
 __all__ = [
     "RBM",
@@ -49,6 +54,7 @@ __all__ = [
     "BoltzmannMachine",
     "ContinuousHopfield",
     "ContinuousPath",
+    "CoupledEstimate",
     "GaussianSweep",
     "Hopfield",
     "LearntWeights",
@@ -65,11 +71,18 @@ __all__ = [
     "attend",
     "bit_error",
     "boltzmann_gibbs",
+    "cd_gradient",
+    "cd_objective",
     "complete",
     "complete_strings",
+    "coupled_estimate",
+    "coupled_step",
     "critical_load",
     "doubled",
+    "dropped_term",
     "exact_gradient",
+    "expected_cd_gradient",
+    "field_jacobian",
     "find_attractors",
     "finite_bit_error",
     "fixed_points",
@@ -81,6 +94,7 @@ __all__ = [
     "hebb",
     "joint_table",
     "kinds_of",
+    "law_after",
     "learn_boltzmann",
     "learn_hopfield",
     "learning_gradient",
@@ -89,6 +103,8 @@ __all__ = [
     "log_prob",
     "log_z",
     "mean_energy_gradient",
+    "mean_field_cd",
+    "mean_field_reconstruction",
     "model_statistics",
     "overlap_theory",
     "pair_statistics",
@@ -106,6 +122,8 @@ __all__ = [
     "smaller_layer",
     "state_chunks",
     "state_index",
+    "states_of",
+    "stationary_point",
     "statistic_covariance",
     "statistics",
     "sweep_matrix",
@@ -114,5 +132,6 @@ __all__ = [
     "transition_matrix",
     "two_phase_gradient",
     "two_step_energy",
+    "unbiased_gradient",
     "visible_law",
 ]

@@ -128,7 +128,7 @@ def sweep_matrix(
 
 
 def second_modulus(matrix: Float[Tensor, "states states"]) -> float:
-    r"""The second largest modulus :math:`|\lambda_2|` of a transition matrix's eigenvalues: the rate of forgetting, per step.
+    r"""The second largest modulus :math:`|\lambda_2|` of a transition matrix's eigenvalues: the rate of forgetting.
 
     Args:
         matrix: T, (N, N) with N >= 2, rows that sum to one.
