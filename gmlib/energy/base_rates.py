@@ -30,7 +30,7 @@ def log_odds(x: Float[Tensor, "n d"], *, pseudo_count: float | int = 1.0) -> Flo
         ValueError: ``x`` has no rows, or an entry outside [0, 1]; ``pseudo_count`` is not positive.
 
     References:
-        R. Salakhutdinov and I. Murray, *On the quantitative analysis of deep belief networks*, 2008, section 4.1.
+        R. Salakhutdinov and I. Murray, *On the quantitative analysis of deep belief networks*, 2008.
 
     Example:
         >>> import torch

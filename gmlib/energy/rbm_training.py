@@ -68,9 +68,9 @@ def train_rbm(
     .. math:: \theta \leftarrow \theta + \eta\,\Big(-\frac1B\sum_b\nabla\mathcal F(x_b)
               + \frac1S\sum_s\nabla\mathcal F(\tilde x_s)\Big)
 
-    The states :math:`\tilde x_s` are k steps of block Gibbs sampling away from the batch ("cd", Hinton 2002), from where the
-    chains were at the last step ("pcd", Tieleman 2008), or replaced by the sum over all states ("exact", for small
-    machines). Hidden units enter the gradient by their means, and the chains by draws.
+    The states :math:`\tilde x_s` are k steps of block Gibbs sampling away from the batch ("cd", Hinton 2002) or from where
+    the chains were at the last step ("pcd", Tieleman 2008); "exact" replaces them by the sum over all states, for small
+    machines. Hidden units enter the gradient by their means, and the chains by draws.
 
     Each epoch takes the rows in a new random order, and leaves out those at its end that fill no batch. Everything stays
     on the data's device: nothing in the loop waits for it, and what ``watch`` returns is read at the end. The same seed
