@@ -1,7 +1,7 @@
 """Energies: Hopfield memories, Boltzmann machines, restricted Boltzmann machines, and what samples them (chapter 06)."""
 
-from gmlib.energy.ais import AISResult, ais
 from gmlib.energy.ais_rbm import rbm_log_likelihood, rbm_log_z, rbm_path
+from gmlib.energy.annealing import AISResult, ais
 from gmlib.energy.attractors import Attractors, find_attractors, fixed_points, kinds_of
 from gmlib.energy.base_rates import log_odds
 from gmlib.energy.boltzmann import BoltzmannMachine, Moments, free_weights

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gmlib._checks import check_count, check_event, check_finite, check_tensor
-from gmlib.energy.ais import AISResult, check_path
+from gmlib.energy.annealing import AISResult, check_path
 from gmlib.energy.rbm import RBM
 
 

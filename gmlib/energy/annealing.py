@@ -55,7 +55,7 @@ class AISResult:
         return 1 / self._shares().square().sum().item()
 
     def interval(self, z: float = 1.96) -> tuple[float, float]:
-        r"""An interval for :math:`\log Z`: the logarithms of :math:`\hat Z (1 \pm z\,\mathrm{se})`, nats; from -inf if 1 <= z se.
+        r"""An interval for :math:`\log Z`, nats: the logarithms of :math:`\hat Z (1 \pm z\,\mathrm{se})`.
 
         It is of the runs that there are. Runs that have all missed a mode do not know of it.
 
