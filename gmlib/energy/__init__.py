@@ -12,7 +12,9 @@ from gmlib.energy.completion import StringTrial, complete, complete_strings, rep
 from gmlib.energy.continuous_hopfield import ContinuousHopfield, ContinuousPath
 from gmlib.energy.contrastive import cd_gradient, cd_objective, dropped_term, expected_cd_gradient, law_after
 from gmlib.energy.coupled_chains import CoupledEstimate, coupled_estimate, coupled_step, unbiased_gradient
+from gmlib.energy.dbn import DeepBeliefNetwork, hidden_law, tied_top
 from gmlib.energy.gaussian_gibbs import GaussianSweep, gaussian_gibbs, gaussian_sweep
+from gmlib.energy.gaussian_rbm import GaussianRBM
 from gmlib.energy.gibbs import gibbs_chain
 from gmlib.energy.hopfield import Hopfield, hebb
 from gmlib.energy.hopfield_learning import (
@@ -21,7 +23,7 @@ from gmlib.energy.hopfield_learning import (
     learning_gradient,
     learning_objective,
 )
-from gmlib.energy.mean_field_cd import mean_field_cd, mean_field_reconstruction
+from gmlib.energy.mean_field_cd import mean_field_gradient, mean_field_reconstruction
 from gmlib.energy.modern_hopfield import ModernHopfield, ModernRecall, attend
 from gmlib.energy.persistent import PersistentChains, pcd_gradient
 from gmlib.energy.rbm import RBM
@@ -55,6 +57,8 @@ __all__ = [
     "ContinuousHopfield",
     "ContinuousPath",
     "CoupledEstimate",
+    "DeepBeliefNetwork",
+    "GaussianRBM",
     "GaussianSweep",
     "Hopfield",
     "LearntWeights",
@@ -92,6 +96,7 @@ __all__ = [
     "gibbs_chain",
     "gibbs_eigenvalues",
     "hebb",
+    "hidden_law",
     "joint_table",
     "kinds_of",
     "law_after",
@@ -103,7 +108,7 @@ __all__ = [
     "log_prob",
     "log_z",
     "mean_energy_gradient",
-    "mean_field_cd",
+    "mean_field_gradient",
     "mean_field_reconstruction",
     "model_statistics",
     "overlap_theory",
@@ -128,6 +133,7 @@ __all__ = [
     "statistics",
     "sweep_matrix",
     "synchronous_path",
+    "tied_top",
     "train_rbm",
     "transition_matrix",
     "two_phase_gradient",

@@ -121,7 +121,8 @@ class RBM(nn.Module):
 
         (:eq:`eq-06-free-energy` in the book.) The sum runs over the hidden units j; the term couples all visible ones.
         """
-        return -(x @ self.b) - functional.softplus(self.hidden_logits(x)).sum(-1)
+        logits = self.hidden_logits(x)
+        return -(x @ self.b) - functional.softplus(logits).sum(-1)
 
     def hidden_logits(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d_h"]:
         r"""Return the activations of the hidden units, :math:`W^\top x + c`, (\*batch, d_h)."""

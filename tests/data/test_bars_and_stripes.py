@@ -1,4 +1,4 @@
-"""Bars and stripes: as many distinct images as counted by hand, all of one kind or the other, and their optimal likelihood."""
+"""Bars and stripes: as many distinct images as counted by hand, of one kind or the other, and their optimal likelihood."""
 
 import itertools
 import math
