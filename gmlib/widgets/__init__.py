@@ -18,11 +18,14 @@ from gmlib.widgets.density_explorer import DensityExplorer
 from gmlib.widgets.dirac_laboratory import DiracLaboratory
 from gmlib.widgets.gradient_estimators import GradientEstimators
 from gmlib.widgets.honest_dashboard import HonestDashboard
+from gmlib.widgets.hopfield_letters import HopfieldLetters
 from gmlib.widgets.importance_samples import ImportanceSamples
 from gmlib.widgets.langevin_step import LangevinStep
+from gmlib.widgets.modern_recall import ModernRecall
 from gmlib.widgets.posterior_tug import PosteriorTug
 from gmlib.widgets.shifted_laws import ShiftedLaws
 from gmlib.widgets.swiss_roll_scores import SwissRollScores
+from gmlib.widgets.tiny_rbm import TinyRBM
 from gmlib.widgets.two_bumps import TwoBumps
 from gmlib.widgets.two_modes import TwoModes
 
@@ -33,11 +36,14 @@ __all__ = [
     "DiracLaboratory",
     "GradientEstimators",
     "HonestDashboard",
+    "HopfieldLetters",
     "ImportanceSamples",
     "LangevinStep",
+    "ModernRecall",
     "PosteriorTug",
     "ShiftedLaws",
     "SwissRollScores",
+    "TinyRBM",
     "TwoBumps",
     "TwoModes",
 ]

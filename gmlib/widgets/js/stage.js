@@ -4,9 +4,9 @@ import { linearScale } from "./scale.js";
 const DEFAULT_MARGIN = { left: 34, right: 10, top: 10, bottom: 28 };
 
 export class Stage {
-  // height: a function of the width. label: what the picture shows, for those who do not see it.
-  constructor(view, { label, height, margin = DEFAULT_MARGIN }) {
-    Object.assign(this, { view, heightOf: height, margin, handles: [], x: linearScale(), y: linearScale() });
+  // height: a function of the width, which is at least `least`. label: what the picture shows, for those who do not see it.
+  constructor(view, { label, height, margin = DEFAULT_MARGIN, least = 200 }) {
+    Object.assign(this, { view, heightOf: height, margin, least, handles: [], x: linearScale(), y: linearScale() });
     this.element = view.make("div", "gm-w-stage");
     this.canvas = view.make("canvas", "", this.element);
     this.canvas.setAttribute("role", "img");
@@ -21,7 +21,7 @@ export class Stage {
   begin() {
     const { canvas, context, margin } = this;
     const ratio = devicePixelRatio || 1;
-    const width = Math.max(200, Math.round(this.element.clientWidth) || 480);
+    const width = Math.max(this.least, Math.round(this.element.clientWidth) || 480);
     const height = Math.round(this.heightOf(width));
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
       canvas.width = Math.round(width * ratio);

@@ -1,0 +1,114 @@
+// A Hopfield network with Hebb's weights: activations, margins, energy, recall by one unit at a time or by all at once, and
+// what a state is to the memories. States are arrays of +1 and -1, and sgn(0) = +1 throughout.
+
+export const sign = (a) => (a >= 0 ? 1 : -1);
+export const equal = (x, y) => x.every((v, i) => v === y[i]);
+
+// The sum of the patterns' outer products with a zero diagonal, row by row.
+export function hebb(patterns) {
+  const d = patterns[0].length;
+  const weights = new Float64Array(d * d);
+  for (const x of patterns) {
+    for (let i = 0; i < d; i++) for (let j = 0; j < d; j++) if (i !== j) weights[i * d + j] += x[i] * x[j];
+  }
+  return weights;
+}
+
+export function activation(weights, x, i) {
+  let a = 0;
+  for (let j = 0, row = i * x.length; j < x.length; j++) a += weights[row + j] * x[j];
+  return a;
+}
+
+export const activations = (weights, x) => Float64Array.from(x, (_, i) => activation(weights, x, i));
+export const margins = (weights, x) => activations(weights, x).map((a, i) => x[i] * a);
+export const updated = (weights, x) => Int8Array.from(activations(weights, x), sign);
+export const fixed = (weights, x) => equal(updated(weights, x), x);
+export const overlap = (x, y) => x.reduce((sum, v, i) => sum + v * y[i], 0) / x.length;
+
+// E(x), half of the sum over ordered pairs, with its sign.
+export const energy = (weights, x) => -activations(weights, x).reduce((sum, a, i) => sum + a * x[i], 0) / 2;
+
+// 0 to n - 1 in random order.
+export function shuffled(n, uniform) {
+  const order = Int32Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = Math.floor(uniform() * (i + 1));
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
+
+// The state with `count` of its units, drawn without replacement, turned over.
+export function damaged(x, count, uniform) {
+  const y = Int8Array.from(x);
+  for (const i of shuffled(x.length, uniform).subarray(0, count)) y[i] = -y[i];
+  return y;
+}
+
+// A run from a start: unit after unit, in a new random order each sweep, or all units at once. It is known as far as it was
+// asked for. `end` says how it ended: "fixed" when no update changes the state, "cycle" when two states take turns.
+export class Recall {
+  constructor(weights, start, mode, uniform) {
+    Object.assign(this, { weights, uniform, together: mode === "synchronous", units: [null], heard: [null], end: null });
+    this.states = [Int8Array.from(start)];
+    this.energies = [energy(weights, start)];
+    if (fixed(weights, start)) this.end = "fixed";
+  }
+
+  get length() {
+    return this.states.length - 1;
+  }
+
+  // Up to `most` steps, or to the end.
+  run(most) {
+    while (!this.end && this.length < most) this.step();
+    return this;
+  }
+
+  step() {
+    const { weights, states } = this;
+    const from = states[this.length];
+    let to = from;
+    if (this.together) {
+      to = updated(weights, from);
+      this.units.push(null);
+      this.heard.push(null);
+    } else {
+      const k = this.length % from.length;
+      if (k === 0) this.order = shuffled(from.length, this.uniform);
+      const unit = this.order[k];
+      const a = activation(weights, from, unit);
+      if (sign(a) !== from[unit]) {
+        to = Int8Array.from(from);
+        to[unit] = sign(a);
+      }
+      this.units.push(unit);
+      this.heard.push(a);
+    }
+    states.push(to);
+    this.energies.push(energy(weights, to));
+    if (fixed(weights, to)) this.end = "fixed";
+    else if (this.together && this.length > 1 && equal(to, states[this.length - 2])) this.end = "cycle";
+  }
+}
+
+// What a state is to the memories: "stored", "inverted", a "mixture" (the majority of three of them or of their inverses)
+// or "other"; `which` are the memories' numbers from 1, negative for an inverse.
+export function kind(x, memories) {
+  for (const [k, y] of memories.entries()) {
+    const o = overlap(x, y);
+    if (Math.abs(o) === 1) return { kind: o > 0 ? "stored" : "inverted", which: [o * (k + 1)] };
+  }
+  for (let i = 0; i < memories.length; i++) {
+    for (let j = i + 1; j < memories.length; j++) {
+      for (let k = j + 1; k < memories.length; k++) {
+        for (const [a, b, c] of [[1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1], [-1, -1, -1]]) {
+          const votes = (v, at) => sign(a * memories[i][at] + b * memories[j][at] + c * memories[k][at]) === v;
+          if (x.every(votes)) return { kind: "mixture", which: [a * (i + 1), b * (j + 1), c * (k + 1)] };
+        }
+      }
+    }
+  }
+  return { kind: "other", which: [] };
+}
