@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gmlib._checks import check_choice, check_event, check_number, check_table
 from gmlib.energy.boltzmann import BoltzmannMachine, check_spins
-from gmlib.energy.gibbs import SCANS, check_chain, gibbs_chain
+from gmlib.energy.gibbs import SCANS, gibbs_chain
 from gmlib.energy.states import all_states
 
 MAX_MATRIX_UNITS = 12
@@ -57,7 +57,6 @@ def boltzmann_gibbs(
     """
     beta = _check(machine, inv_temp, scan)
     check_event("x", x, (machine.n,))
-    noise = check_chain(x, sweeps, noise, generator)
     check_spins("x", x)
     doubled, shift = 2 * beta * machine.weights.detach(), 2 * beta * machine.bias.detach()
 

@@ -61,38 +61,38 @@ def gibbs_chain(
     """
     check_callable("conditional", conditional)
     check_choice("scan", scan, SCANS)
-    noise = check_chain(x, sweeps, noise, generator)
+    check_chain(x, sweeps, noise)
     n = x.shape[-1]
     state = x.detach().reshape(-1, n).clone()
-    order = None
-    if scan == "random":
-        order = torch.randint(n, (sweeps, n, len(state)), generator=generator, device=x.device)
     kept = [state.clone()] if trace else []
     with torch.no_grad():
         for sweep in range(sweeps):
-            uniforms = noise[sweep].reshape(-1, n)
-            for step in range(n):
-                if order is None:
-                    state[:, step] = conditional(state, step, uniforms[:, step])
-                else:
-                    at = order[sweep, step]
-                    state.scatter_(1, at[:, None], conditional(state, at, uniforms[:, step])[:, None])
+            if noise is None:  # one sweep at a time: all of a long run would not fit
+                uniforms = torch.rand(state.shape, dtype=x.dtype, device=x.device, generator=generator)
+            else:
+                uniforms = noise[sweep].reshape(-1, n)
+            if scan == "systematic":
+                for i in range(n):
+                    state[:, i] = conditional(state, i, uniforms[:, i])
+            else:
+                order = torch.randint(n, (n, len(state)), generator=generator, device=x.device)
+                for at, u in zip(order, uniforms.T, strict=True):
+                    state.scatter_(1, at[:, None], conditional(state, at, u)[:, None])
             if trace:
                 kept.append(state.clone())
     return torch.stack(kept).reshape(sweeps + 1, *x.shape) if trace else state.reshape(x.shape)
 
 
-def check_chain(x: Tensor, sweeps: int, noise: Tensor | None, generator: torch.Generator | None) -> Tensor:
-    """The uniforms of a chain from ``x``: ``noise``, if its shape is (sweeps, *x.shape), or fresh ones."""
+def check_chain(x: Tensor, sweeps: int, noise: Tensor | None) -> None:
+    """Raise unless ``x`` can start a chain of ``sweeps`` sweeps, and ``noise`` (if any) is (sweeps, *x.shape)."""
     check_tensor("x", x)
     if x.dim() < 1 or x.shape[-1] == 0:
         raise ValueError(f"x must have shape (*batch, n) with n >= 1, got shape {tuple(x.shape)}")
     check_count("sweeps", sweeps, low=0)
     if noise is None:
-        return torch.rand(sweeps, *x.shape, dtype=x.dtype, device=x.device, generator=generator)
+        return
     check_tensor("noise", noise)
     if tuple(noise.shape) != (sweeps, *x.shape):
         raise ValueError(
             f"noise must have shape {(sweeps, *x.shape)}, (sweeps, *batch, n), got shape {tuple(noise.shape)}"
         )
-    return noise
