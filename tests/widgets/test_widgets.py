@@ -13,6 +13,7 @@ from traitlets import TraitError
 
 from gmlib.distributions import GaussianMixture, toy
 from gmlib.distributions.toys import TOYS
+from gmlib.energy import RBM
 from gmlib.widgets import (
     Bandwidth,
     BrowserGan,
@@ -25,6 +26,7 @@ from gmlib.widgets import (
     PosteriorTug,
     ShiftedLaws,
     SwissRollScores,
+    TinyRBM,
     TwoBumps,
     TwoModes,
 )
@@ -45,6 +47,7 @@ EVERY = (
     DiracLaboratory,
     BrowserGan,
     ShiftedLaws,
+    TinyRBM,
 )
 
 
@@ -134,6 +137,8 @@ def test_traits_refuse_what_the_picture_cannot_show() -> None:
         DiracLaboratory().step = 0.0
     with pytest.raises(TraitError):
         ShiftedLaws().shift = 3.5
+    with pytest.raises(TraitError):
+        TinyRBM().k = 11
     with pytest.raises(TraitError):
         BrowserGan().gamma = 0.0
     with pytest.raises(TraitError):
@@ -295,6 +300,24 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (ShiftedLaws, {"shift": float("nan")}, ValueError, "shift"),
     (ShiftedLaws, {"bandwidth": 0.05}, ValueError, "bandwidth"),
     (ShiftedLaws, {"bandwidth": 2.5}, ValueError, "bandwidth"),
+    (TinyRBM, {"machine": "large"}, ValueError, "machine"),
+    (TinyRBM, {"machine": 3}, TypeError, "machine"),
+    (TinyRBM, {"machine": RBM(3, 4)}, ValueError, "machine"),
+    (TinyRBM, {"machine": RBM(4, 3, std=100.0)}, ValueError, "machine"),
+    (TinyRBM, {"data": "stripes"}, ValueError, "data"),
+    (TinyRBM, {"data": torch.full((8,), 0.125)}, ValueError, "data"),
+    (TinyRBM, {"data": torch.full((16,), 0.1)}, ValueError, "data"),
+    (TinyRBM, {"data": torch.full((16,), float("nan"))}, ValueError, "data"),
+    (TinyRBM, {"data": [0.0625] * 16}, TypeError, "data"),
+    (TinyRBM, {"k": 0}, ValueError, "k must"),
+    (TinyRBM, {"k": 11}, ValueError, "k must"),
+    (TinyRBM, {"k": 1.0}, TypeError, "k must"),
+    (TinyRBM, {"rule": "pcd"}, ValueError, "rule"),
+    (TinyRBM, {"lr": 0.0}, ValueError, "lr"),
+    (TinyRBM, {"lr": float("nan")}, ValueError, "lr"),
+    (TinyRBM, {"first": "W44"}, ValueError, "first"),
+    (TinyRBM, {"second": "W11"}, ValueError, "second"),
+    (TinyRBM, {"seed": -1}, ValueError, "seed"),
     (DensityExplorer, {"law": "moons"}, ValueError, "law"),
     (DensityExplorer, {"sigma": -0.1}, ValueError, "sigma"),
     (DensityExplorer, {"show": "map"}, ValueError, "show"),
