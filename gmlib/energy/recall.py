@@ -109,7 +109,7 @@ def recall(
         if mode == "synchronous":
             state, count, period, energies = _synchronous(net, rows, sweeps, tie, trace, stop_early)
         else:
-            orders = _orders(net, order, generator)
+            orders = _Orders(net, order, generator)
             state, count, period, energies = _asynchronous(net, rows, sweeps, tie, orders, trace, stop_early)
         state = state.reshape(x.shape)
         batch = x.shape[:-1]
@@ -118,7 +118,7 @@ def recall(
         return Recall(state, net.energy(state), count.reshape(batch), period == 1, period, path)
 
 
-class _orders:
+class _Orders:
     """The order of the units, anew for each sweep."""
 
     def __init__(self, net: Hopfield, order: str, generator: torch.Generator | None) -> None:
@@ -133,17 +133,18 @@ class _orders:
 
 
 def _asynchronous(
-    net: Hopfield, rows: Tensor, sweeps: int, tie: str, orders: _orders, trace: bool, stop_early: bool
+    net: Hopfield, rows: Tensor, sweeps: int, tie: str, orders: _Orders, trace: bool, stop_early: bool
 ) -> tuple[Tensor, Int[Tensor, "n"], Int[Tensor, "n"], Tensor | None]:
     final = rows.T.clone(memory_format=torch.contiguous_format)  # (d, n): the values of one unit lie together
     count = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     x, at = final, None  # the states that still change, and their places in final (None: all of them)
     energies = [net.energy(rows)[None]]
+    bias = net.bias[:, None] + 0.0  # turns -0.0 into 0.0
     for _ in range(sweeps):
         changed = torch.zeros(x.shape[1], dtype=torch.bool, device=x.device)
         for units in orders().split(BLOCK):
             old, weights = x[units], net.weights[units]
-            activation = torch.addmm(net.bias[units, None], weights, x)
+            activation = torch.addmm(bias[units], weights, x)
             _correct(activation, old, weights[:, units], tie)
             new = follow(activation, old if tie == "keep" else None)
             x[units] = new
@@ -176,9 +177,12 @@ def _asynchronous(
 
 def _correct(activation: Tensor, old: Tensor, weights: Tensor, tie: str) -> None:
     """Turn activations of a block before it is updated into those that each unit sees at its turn, in place."""
+    one = activation.new_ones(())
+    # copysign is follow in a single operation: no activation is -0.0, for sums that begin at +0.0 never are.
+    rows, olds, columns = activation.unbind(0), old.unbind(0), weights.unbind(0)
     for j in range(len(old) - 1):
-        step = follow(activation[j], old[j] if tie == "keep" else None) - old[j]
-        activation[j + 1 :].addcmul_(weights[j + 1 :, j, None], step)
+        new = torch.copysign(one, rows[j]) if tie == "up" else follow(rows[j], olds[j])
+        activation[j + 1 :].addr_(columns[j][j + 1 :], new - olds[j])
 
 
 def _synchronous(

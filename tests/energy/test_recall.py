@@ -42,13 +42,13 @@ def test_blocks_give_what_the_loop_gives(order: str, tie: str) -> None:
     if order == "random":
         g = torch.Generator().manual_seed(3)
         orders = [torch.randperm(d, generator=g) for _ in range(sweeps)]
+    truth = [loop(net, cue, orders, tie) for cue in cues]
     for stop_early, trace in ((True, False), (False, False), (False, True)):
         g = torch.Generator().manual_seed(3)
         found = recall(
             net, cues, order=order, sweeps=sweeps, tie=tie, generator=g, stop_early=stop_early, trace=trace
         )
-        for i, cue in enumerate(cues):
-            state, energies = loop(net, cue, orders, tie)
+        for i, (state, energies) in enumerate(truth):
             assert torch.equal(found.state[i], state)
             assert found.energy[i].item() == energies[-1]
             if found.trace is not None:
