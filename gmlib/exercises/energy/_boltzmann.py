@@ -365,8 +365,7 @@ $$
 Without the minus signs, and still with $p \propto e^{-E}$, every parameter changes its sign: the conditionals become
 $\operatorname{sigmoid}(-\dots)$. The well-known gradient, data term minus model term of $x_ih_j$, is then minus the
 gradient of the likelihood, and a training loop written for ascent goes down. For the smallest machine, one visible and
-one hidden unit, no biases, $w = \frac12$ and the datum $x = 1$, the derivative of $\log p$ is $-0.209$ and the formula
-says $+0.209$.
+one hidden unit, no biases, $w = \frac12$ and the datum 1, the formula says $+0.209$ and small differences say $-0.209$.
 """,
     cases=_rbms,
     properties=(

@@ -274,8 +274,8 @@ where $\sum_x\nabla p_k = \nabla1 = 0$. In the difference $\nabla\log Z$ cancels
 construction, and the formula is left. Learning goes *against* it: it adds
 $-\mathbb E_{p_0}[\nabla E] + \mathbb E_{p_k}[\nabla E]$ and drops the sum. In the sum $Z$ would do no harm, because
 $\sum_x\nabla p_k\,\log Z = 0$. But it asks for $\log p_k(x)$ and $\nabla p_k(x)$ at every sample, and $p_k$ is a sum
-over all data and all paths of the chain, which nobody writes down. It is often small, and it is not 0. Without it the
-field of steps is the gradient of no function.
+over all data and all paths of the chain, which nobody writes down. The dropped term is often small, and it is not 0.
+Without it the field of steps is, in general, the gradient of no function.
 """,
     cases=_chained,
     call=with_model,
@@ -390,9 +390,9 @@ $$
 $$
 
 If $m = \theta e$ for some $\theta$, the model can match what it is asked about, and both agree for every $k$. Otherwise
-they differ, since the chain walks far along some directions and hardly along others, and CD weighs a misfit by how far
-it walks. As $B^k \to 0$ the two points meet. No noise and no step size is involved: more data or a smaller $\eta$ do
-not help.
+they differ in general, since the chain walks far along some directions and hardly along others, and CD weighs a misfit
+by how far it walks. As $B^k \to 0$ the two points meet. No noise and no step size is involved: more data or a smaller
+$\eta$ do not help.
 """,
     cases=_misfits,
     properties=(
