@@ -100,12 +100,12 @@ class HopfieldLetters(Widget):
 
     def __init__(
         self,
-        start: str | Sequence[float] | Tensor = "D",
+        start: str | Sequence[int | float] | Tensor = "D",
         *,
         flips: int = 4,
         mode: str = "asynchronous",
         steps: int = 0,
-        extra: Sequence[Sequence[float]] | Tensor = (),
+        extra: Sequence[Sequence[int | float]] | Tensor = (),
         seed: int = 0,
     ) -> None:
         if isinstance(start, str):
@@ -197,7 +197,7 @@ def _shuffled(draws: Draws) -> list[int]:
     return order
 
 
-def _pattern(name: str, value: Sequence[float] | Tensor) -> list[int]:
+def _pattern(name: str, value: Sequence[int | float] | Tensor) -> list[int]:
     """The pattern as a list of whole numbers, or an error."""
     want = f"{name} must hold patterns of {D} numbers +1 and -1"
     if isinstance(value, str) or not isinstance(value, Sequence | Tensor):

@@ -21,8 +21,10 @@ from gmlib.widgets import (
     DiracLaboratory,
     GradientEstimators,
     HonestDashboard,
+    HopfieldLetters,
     ImportanceSamples,
     LangevinStep,
+    ModernRecall,
     PosteriorTug,
     ShiftedLaws,
     SwissRollScores,
@@ -47,6 +49,8 @@ EVERY = (
     DiracLaboratory,
     BrowserGan,
     ShiftedLaws,
+    HopfieldLetters,
+    ModernRecall,
     TinyRBM,
 )
 
@@ -143,6 +147,14 @@ def test_traits_refuse_what_the_picture_cannot_show() -> None:
         BrowserGan().gamma = 0.0
     with pytest.raises(TraitError):
         BrowserGan().loss = "js"
+    with pytest.raises(TraitError):
+        HopfieldLetters().start = [1, -1]
+    with pytest.raises(TraitError):
+        HopfieldLetters().mode = "random"
+    with pytest.raises(TraitError):
+        ModernRecall().inv_temp = 0.0
+    with pytest.raises(TraitError):
+        ModernRecall().chosen = 100
 
 
 def test_the_terms_of_a_linear_model_are_its_closed_form() -> None:
@@ -318,6 +330,33 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (TinyRBM, {"first": "W44"}, ValueError, "first"),
     (TinyRBM, {"second": "W11"}, ValueError, "second"),
     (TinyRBM, {"seed": -1}, ValueError, "seed"),
+    (HopfieldLetters, {"start": "A"}, ValueError, "start"),
+    (HopfieldLetters, {"start": [1, -1]}, ValueError, "start"),
+    (HopfieldLetters, {"start": [0] * 25}, ValueError, "start"),
+    (HopfieldLetters, {"start": torch.ones(5, 4)}, ValueError, "start"),
+    (HopfieldLetters, {"start": 3}, TypeError, "start"),
+    (HopfieldLetters, {"flips": 13}, ValueError, "flips"),
+    (HopfieldLetters, {"flips": -1}, ValueError, "flips"),
+    (HopfieldLetters, {"flips": 2.0}, TypeError, "flips"),
+    (HopfieldLetters, {"mode": "both"}, ValueError, "mode"),
+    (HopfieldLetters, {"steps": 1001}, ValueError, "steps"),
+    (HopfieldLetters, {"extra": 4}, TypeError, "extra"),
+    (HopfieldLetters, {"extra": [[1] * 24]}, ValueError, "extra"),
+    (HopfieldLetters, {"extra": torch.ones(7, 25)}, ValueError, "extra"),
+    (HopfieldLetters, {"seed": -1}, ValueError, "seed"),
+    (ModernRecall, {"chosen": 100}, ValueError, "chosen"),
+    (ModernRecall, {"chosen": "7"}, TypeError, "chosen"),
+    (ModernRecall, {"inv_temp": 0.0}, ValueError, "inv_temp"),
+    (ModernRecall, {"inv_temp": float("nan")}, ValueError, "inv_temp"),
+    (ModernRecall, {"flipped": 0.6}, ValueError, "flipped"),
+    (ModernRecall, {"hidden": 29}, ValueError, "hidden"),
+    (ModernRecall, {"hidden": 3.0}, TypeError, "hidden"),
+    (ModernRecall, {"strokes": [0]}, ValueError, "strokes"),
+    (ModernRecall, {"strokes": [3, -3]}, ValueError, "strokes"),
+    (ModernRecall, {"strokes": [1.5]}, TypeError, "strokes"),
+    (ModernRecall, {"strokes": "1"}, TypeError, "strokes"),
+    (ModernRecall, {"at": 5}, ValueError, "at must"),
+    (ModernRecall, {"seed": 2**31}, ValueError, "seed"),
     (DensityExplorer, {"law": "moons"}, ValueError, "law"),
     (DensityExplorer, {"sigma": -0.1}, ValueError, "sigma"),
     (DensityExplorer, {"show": "map"}, ValueError, "show"),
