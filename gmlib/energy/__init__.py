@@ -23,8 +23,17 @@ from gmlib.energy.hopfield_learning import (
     learning_gradient,
     learning_objective,
 )
+from gmlib.energy.ising import ising_energy, ising_gibbs, lattice_sweep, lattice_weights, neighbour_sum
+from gmlib.energy.ising_transition import IsingRun, ising_transition
 from gmlib.energy.mean_field_cd import mean_field_gradient, mean_field_reconstruction
 from gmlib.energy.modern_hopfield import ModernHopfield, ModernRecall, attend
+from gmlib.energy.onsager import (
+    critical_inv_temp,
+    onsager_energy,
+    spontaneous_magnetisation,
+    torus_energy,
+    torus_log_z,
+)
 from gmlib.energy.persistent import PersistentChains, pcd_gradient
 from gmlib.energy.rbm import RBM
 from gmlib.energy.rbm_exact import (
@@ -61,6 +70,7 @@ __all__ = [
     "GaussianRBM",
     "GaussianSweep",
     "Hopfield",
+    "IsingRun",
     "LearntWeights",
     "ModernHopfield",
     "ModernRecall",
@@ -81,6 +91,7 @@ __all__ = [
     "complete_strings",
     "coupled_estimate",
     "coupled_step",
+    "critical_inv_temp",
     "critical_load",
     "doubled",
     "dropped_term",
@@ -97,8 +108,13 @@ __all__ = [
     "gibbs_eigenvalues",
     "hebb",
     "hidden_law",
+    "ising_energy",
+    "ising_gibbs",
+    "ising_transition",
     "joint_table",
     "kinds_of",
+    "lattice_sweep",
+    "lattice_weights",
     "law_after",
     "learn_boltzmann",
     "learn_hopfield",
@@ -111,6 +127,8 @@ __all__ = [
     "mean_field_gradient",
     "mean_field_reconstruction",
     "model_statistics",
+    "neighbour_sum",
+    "onsager_energy",
     "overlap_theory",
     "pair_statistics",
     "pcd_gradient",
@@ -125,6 +143,7 @@ __all__ = [
     "second_eigenvalue",
     "second_modulus",
     "smaller_layer",
+    "spontaneous_magnetisation",
     "state_chunks",
     "state_index",
     "states_of",
@@ -134,6 +153,8 @@ __all__ = [
     "sweep_matrix",
     "synchronous_path",
     "tied_top",
+    "torus_energy",
+    "torus_log_z",
     "train_rbm",
     "transition_matrix",
     "two_phase_gradient",

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gmlib._checks import check_count, check_event, check_finite, check_number, check_tensor
+from gmlib.energy._spins import check_spins
 from gmlib.energy.states import MAX_UNITS, state_chunks
 
 
@@ -232,9 +233,3 @@ class BoltzmannMachine(nn.Module):
                 "boltzmann_gibbs"
             )
         return state_chunks(self.n, dtype=self.weights.dtype, device=self.weights.device)
-
-
-def check_spins(name: str, x: Tensor) -> None:
-    """Raise ``ValueError`` unless every entry is -1 or +1. Synchronises with the device: not for hot paths."""
-    if bool((x.abs() != 1).any()):
-        raise ValueError(f"{name} must hold -1 and +1 only, got {float(x[x.abs() != 1].flatten()[0]):g}")

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_choice, check_event, check_number, check_table
-from gmlib.energy.boltzmann import BoltzmannMachine, check_spins
+from gmlib.energy._spins import check_spins
+from gmlib.energy.boltzmann import BoltzmannMachine
 from gmlib.energy.gibbs import SCANS, gibbs_chain
 from gmlib.energy.states import all_states
 

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_choice, check_count, check_number, check_table, check_tensor
-from gmlib.energy.boltzmann import BoltzmannMachine, check_spins
+from gmlib.energy._spins import check_spins
+from gmlib.energy.boltzmann import BoltzmannMachine
 from gmlib.energy.states import all_states
 from gmlib.energy.two_phase import statistic_covariance
 

@@ -131,7 +131,7 @@ def test_bad_arguments() -> None:
         (ValueError, "x must end in the event shape", lambda: net.energy(torch.ones(4))),
         (ValueError, "x must end in the event shape", lambda: net.conditional(torch.ones(4))),
         (TypeError, "x must be a torch.Tensor", lambda: net.activation([1, 1, 1])),
-        (ValueError, r"x must hold -1 and \+1 only, got 0", lambda: net.log_prob(torch.zeros(3))),
+        (ValueError, r"x must hold \+1 and -1 only, got 0", lambda: net.log_prob(torch.zeros(3))),
         (ValueError, "must have at most 24 units to be enumerated, got 25", large.log_z),
         (ValueError, "must have at most 24 units", large.moments),
         (ValueError, "must have at most 24 units", large.probabilities),

@@ -159,7 +159,7 @@ def test_bad_arguments() -> None:
         (TypeError, "x must have a floating dtype", lambda: gibbs_chain(len, x.long(), 1)),
         (ValueError, "x must have shape", lambda: gibbs_chain(len, x[:, :0], 1)),
         (ValueError, r"noise must have shape \(1, 2, 5\)", lambda: boltzmann_gibbs(net, x, 1, noise=x)),
-        (ValueError, r"x must hold -1 and \+1 only", lambda: boltzmann_gibbs(net, 0 * x, 1)),
+        (ValueError, r"x must hold \+1 and -1 only", lambda: boltzmann_gibbs(net, 0 * x, 1)),
         (ValueError, "x must end in the event shape", lambda: boltzmann_gibbs(net, x[:, :4], 1)),
         (TypeError, "machine must be a BoltzmannMachine", lambda: boltzmann_gibbs(eye, x, 1)),
         (ValueError, "inv_temp must be", lambda: boltzmann_gibbs(net, x, 1, inv_temp=-1.0)),

@@ -177,7 +177,7 @@ def test_bad_arguments() -> None:
         (ValueError, r"x must have shape \(N, n\)", lambda: pair_statistics(x[0])),
         (ValueError, "method must be one of", lambda: learn_boltzmann(x, method="bfgs")),
         (ValueError, "data must have at most 14 units", lambda: learn_boltzmann(torch.ones(3, 15))),
-        (ValueError, r"data must hold -1 and \+1 only", lambda: learn_boltzmann(0 * x)),
+        (ValueError, r"data must hold \+1 and -1 only", lambda: learn_boltzmann(0 * x)),
         (ValueError, "got one of", lambda: learn_boltzmann(x[:8])),
         (ValueError, r"weights must have shape \(16,\)", lambda: learn_boltzmann(x, weights=x[0])),
         (ValueError, "lr must be", lambda: learn_boltzmann(x, lr=-1.0)),
