@@ -21,8 +21,10 @@ from gmlib.widgets import (
     BrowserGan,
     DiracLaboratory,
     HonestDashboard,
+    HopfieldLetters,
     ImportanceSamples,
     LangevinStep,
+    ModernRecall,
     PosteriorTug,
     ShiftedLaws,
     SwissRollScores,
@@ -1254,6 +1256,165 @@ def test_a_gan_waits_for_those_who_asked_for_less_motion(browser: Any, site: str
         assert "reduced motion" in found.locator(".gm-w-notice").inner_text()
         found.get_by_role("button", name="100 steps").click()
         assert_trained(found, steps=100)
+
+
+def assert_letters(found: Any, start: Any, **state: Any) -> None:
+    terms = HopfieldLetters(start, flips=0, **state).terms()
+    assert_shows(
+        found,
+        {
+            "energy E(x)": [terms.energy],
+            "smallest margin": [terms.smallest_margin],
+            "units that would flip": [terms.unstable],
+        },
+    )
+
+
+def test_a_letter_comes_back_without_a_network(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        tab.context.set_offline(True)
+        found = widget(tab, "hopfield-letters")
+        start = [*HopfieldLetters("D", flips=4).start]
+        assert_letters(found, start)
+        found.get_by_role("group", name="the pattern").get_by_role("button").nth(12).focus()
+        for key in ("ArrowRight", "ArrowUp", "Space"):
+            tab.keyboard.press(key)
+        start[8] *= -1
+        assert_letters(found, start)
+        for steps in (1, 2, 3):
+            found.get_by_role("button", name="One unit").click()
+            assert_letters(found, start, steps=steps)
+        found.get_by_role("button", name="One sweep").click()
+        assert_letters(found, start, steps=25)
+        found.get_by_role("button", name="Back to the cue").click()
+        found.get_by_label("all at once").check()
+        found.get_by_role("button", name="One step").click()
+        assert_letters(found, start, steps=1, mode="synchronous")
+        found.get_by_label("one unit at a time").check()
+        found.get_by_role("button", name="Play").click()
+        found.get_by_role("button", name="Play").wait_for(timeout=15_000)  # again: the run has ended
+        assert_letters(found, start, steps=1000)
+        terms = HopfieldLetters(start, flips=0, steps=1000).terms()
+        assert terms.end == "fixed"
+        assert terms.energy < terms.energies[0]
+        assert found.get_by_role("list", name="fixed points").get_by_role("button").count() == 1
+
+
+def test_letters_are_damaged_stored_and_forgotten(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "hopfield-letters")
+        found.get_by_label("pixels to flip").focus()
+        tab.keyboard.press("Home")
+        found.get_by_role("button", name="Recall 100 damaged").click()
+        found.get_by_text("100 of 100 memories with 0 flipped pixels came back").wait_for()
+        tab.keyboard.press("Tab")
+        found.get_by_role("button", name="Recall 100 random").click()
+        found.get_by_text("of 200 runs").wait_for()
+        found.get_by_role("button", name="Store this pattern").click()
+        found.get_by_text("5 memories in 25 units").wait_for()
+        start = HopfieldLetters("D", flips=4).start
+        assert_letters(found, start, extra=[start])
+        found.get_by_role("button", name="Forget own 1").click()
+        found.get_by_text("4 memories in 25 units").wait_for()
+        assert_letters(found, start)
+        found.get_by_role("button", name="Load M").click()
+        assert_letters(found, "M")
+
+
+def test_a_finger_flips_a_pixel(browser: Any, site: str) -> None:
+    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+        found = widget(tab, "hopfield-letters")
+        start = [*HopfieldLetters("D", flips=4).start]
+        found.get_by_role("group", name="the pattern").get_by_role("button").nth(6).tap()
+        start[6] *= -1
+        assert_letters(found, start)
+
+
+def test_letters_wait_for_those_who_asked_for_less_motion(browser: Any, site: str) -> None:
+    with opened(browser, site, reduced_motion="reduce") as tab:
+        found = widget(tab, "hopfield-letters")
+        start = HopfieldLetters("D", flips=4).start
+        found.get_by_role("button", name="Play").click()
+        tab.wait_for_timeout(600)
+        assert_letters(found, start)
+        assert "reduced motion" in found.locator(".gm-w-notice").inner_text()
+        found.get_by_role("button", name="One unit").click()
+        assert_letters(found, start, steps=1)
+
+
+def assert_recall(found: Any, **state: Any) -> None:
+    given = ModernRecall(**state)
+    terms, at = given.terms(), given.at
+    assert_shows(
+        found,
+        {
+            "weight of the stored digit": pytest.approx([terms.weight[at]], abs=6e-4),
+            "weight of its class": pytest.approx([terms.class_weight[at]], abs=6e-4),
+            "patterns that share, exp(entropy)": pytest.approx([terms.effective[at]], abs=6e-3),
+            "energy": pytest.approx([terms.energies[at]], abs=6e-3),
+            "wrong pixels, cue → last": [terms.wrong[0], terms.wrong[-1]],
+        },
+    )
+
+
+def test_a_digit_is_recalled_by_attention(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "modern-recall")
+        assert_recall(found)
+        found.get_by_role("radio", name="2").check()
+        assert_recall(found, at=2)
+        found.get_by_role("radio", name="cue").check()
+        for label, key in (("rows unknown", "ArrowLeft"), ("pixels flipped", "Home")):
+            found.get_by_label(label).focus()
+            tab.keyboard.press(key)
+        assert_recall(found, hidden=13, flipped=0.0)
+        found.get_by_role("button", name="β = 1/√d").click()
+        assert_recall(found, hidden=13, flipped=0.0, inv_temp=1 / 28)
+        beta = found.get_by_label("inverse temperature")
+        beta.focus()
+        tab.keyboard.press("End")
+        assert_recall(found, hidden=13, flipped=0.0, inv_temp=1.0)
+        tab.keyboard.press("Home")
+        assert_recall(found, hidden=13, flipped=0.0, inv_temp=0.001)
+        found.get_by_label("stored digit", exact=True).focus()
+        tab.keyboard.press("Home")
+        assert_recall(found, chosen=0, hidden=13, flipped=0.0, inv_temp=0.001)
+        tab.wait_for_function(
+            "() => document.querySelector('[data-widget=modern-recall] .gm-w-live').textContent.startsWith('Stored: a 0')"
+        )
+
+
+def test_a_digit_is_chosen_on_the_wall_and_drawn_over(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "modern-recall")
+        wall = found.get_by_role("img", name="All stored digits")
+        box = wall.bounding_box()
+        wall.click(position={"x": box["width"] * 0.25, "y": box["height"] * 0.35})
+        assert_recall(found, chosen=32)
+        found.get_by_label("draw on the cue").check()
+        found.get_by_role("button", name="brush at row 15, column 15").focus()
+        tab.keyboard.press("ArrowUp")
+        tab.keyboard.press("Space")
+        pixels = [13 * 28 + 15, 13 * 28 + 16, 14 * 28 + 15, 14 * 28 + 16]
+        assert_recall(found, chosen=32, strokes=pixels)
+        found.get_by_label("erase").check()
+        found.get_by_role("button", name="brush at").focus()
+        tab.keyboard.press("Space")
+        assert_recall(found, chosen=32, strokes=[-pixel for pixel in pixels])
+        found.get_by_role("button", name="Clear the drawing").click()
+        assert_recall(found, chosen=32)
+
+
+def test_a_finger_draws_on_the_cue(browser: Any, site: str) -> None:
+    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+        found = widget(tab, "modern-recall")
+        found.get_by_label("draw on the cue").check()
+        cue = found.get_by_role("img", name="The cue")
+        cue.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        before = shown(found, "wrong pixels, cue → last")
+        box = cue.bounding_box()
+        touched(tab, *((box["x"] + x, box["y"] + 0.8 * box["height"]) for x in range(8, 60, 6)))
+        assert shown(found, "wrong pixels, cue → last")[0] < before[0]
 
 
 def picture(found: Any) -> str:

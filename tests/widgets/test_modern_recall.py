@@ -11,7 +11,7 @@ import torch
 from gmlib.energy.modern_hopfield import ModernHopfield
 from gmlib.widgets import ModernRecall
 from gmlib.widgets.draws import Draws
-from gmlib.widgets.modern_recall import D, STEPS, stored
+from gmlib.widgets.modern_recall import STEPS, D, stored
 
 from .node import assert_same, evaluate
 
@@ -67,7 +67,8 @@ def test_the_cue_is_pythons() -> None:
     widget = ModernRecall(35, flipped=0.37, hidden=9, strokes=strokes, seed=4)
     got = evaluate(
         MODULE,
-        "const places = ranks(data.u); return [...corrupted(data.digit, places, Math.floor(0.37 * 784 + 0.5), 784 - 9 * 28)];",
+        "const flips = Math.floor(0.37 * 784 + 0.5);"
+        "return [...corrupted(data.digit, ranks(data.u), flips, 784 - 9 * 28)];",
         digit=stored()[35],
         u=[draws.uniform() for _ in range(D)],
     )

@@ -57,7 +57,7 @@ class Recalled {
       const box = view.make("div", "", film);
       const stage = new Stage(view, { label, height: (width) => width, margin: FRAME, least: 40 });
       stage.x.domain([0, SIDE]);
-      stage.y.domain([SIDE, 0]);
+      stage.y.domain([0, SIDE]);
       box.append(stage.element);
       const words = view.make("p", "gm-w-hint", box);
       words.style.cssText = "text-align: center; font-size: 0.75rem";
@@ -69,7 +69,7 @@ class Recalled {
     this.brush = this.cue.handle({
       name: () => `brush at row ${view.get("brush")[1] + 1}, column ${view.get("brush")[0] + 1}: space draws`,
       kind: "gm-w-orange gm-w-ring",
-      get: () => view.get("brush").map((v) => v + 0.5),
+      get: () => [view.get("brush")[0] + 0.5, SIDE - view.get("brush")[1] - 0.5],
       move: ([x, y]) => this.moveBrush(x, y),
       step: 1,
     });
@@ -127,8 +127,9 @@ class Recalled {
 
   // --- drawing on the cue --------------------------------------------------------------------------------------------
 
+  // Rows are counted from the top, the stage's y from below.
   moveBrush(x, y) {
-    this.view.set({ brush: [x, y].map((v) => clamp(Math.floor(v), 0, SIDE - 1)) });
+    this.view.set({ brush: [x, SIDE - y].map((v) => clamp(Math.floor(v), 0, SIDE - 1)) });
   }
 
   // Two by two pixels.
