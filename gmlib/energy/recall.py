@@ -12,7 +12,7 @@ from gmlib._checks import check_choice, check_count, check_event
 from gmlib.energy._spins import check_like, check_spins
 from gmlib.energy.hopfield import TIES, Hopfield, follow
 
-BLOCK = 32
+BLOCK = 64
 """Units whose activations one matrix product computes."""
 
 

@@ -36,7 +36,7 @@ def loop(net: Hopfield, cue: Tensor, orders: list[Tensor], tie: str) -> tuple[Te
 @pytest.mark.parametrize("tie", ["up", "keep"])
 @pytest.mark.parametrize("order", ["random", "fixed"])
 def test_blocks_give_what_the_loop_gives(order: str, tie: str) -> None:
-    d, sweeps = 2 * BLOCK + 7, 4  # two blocks and a part of one; the weights are whole, so that ties occur
+    d, sweeps = BLOCK + 7, 4  # a block and a part of one; the weights are whole, so that ties occur
     net, cues = random_net(d), spins(5, d)
     orders = [torch.arange(d)] * sweeps
     if order == "random":
