@@ -31,7 +31,7 @@ class HopfieldLettersTerms:
 
     Attributes:
         energy: :math:`E(x) = -\tfrac12 x^\top W x`.
-        energies: the energy before the first step and after each; shorter when the run has ended before.
+        energies: the energy before the first step and after each; fewer when a fixed point was met before.
         overlaps: :math:`o_k = x^\top x^{(k)} / 25` with each memory.
         smallest_margin: the least :math:`x_i a_i`.
         unstable: units that an update would flip.
@@ -139,7 +139,7 @@ class HopfieldLetters(Widget):
         return Hopfield(hebb(torch.tensor(self.memories, dtype=F64)))
 
     def run(self) -> Float[Tensor, "states 25"]:
-        """The cue and the states after each of ``steps`` steps, or until the run ends, in the order that the browser draws.
+        """The cue and the states after each of ``steps`` steps, or until a fixed point, in the browser's order.
 
         Example:
             >>> from gmlib.widgets import HopfieldLetters
@@ -152,7 +152,7 @@ class HopfieldLetters(Widget):
         states = [torch.tensor(self.start, dtype=F64)]
         for step in range(self.steps):
             x = states[-1]
-            if bool(net.is_fixed(x)) or self._cycles(states):
+            if bool(net.is_fixed(x)):
                 break
             new = net.updated(x)
             if self.mode == "asynchronous":
@@ -174,7 +174,8 @@ class HopfieldLetters(Widget):
         """
         net, states = self.net, self.run()
         x = states[-1]
-        end = "fixed" if bool(net.is_fixed(x)) else "cycle" if self._cycles([*states]) else ""
+        turns = self.mode == "synchronous" and len(states) > 2 and torch.equal(x, states[-3])
+        end = "fixed" if bool(net.is_fixed(x)) else "cycle" if turns else ""
         return HopfieldLettersTerms(
             energy=float(net.energy(x)),
             energies=tuple(net.energy(states).tolist()),
@@ -183,9 +184,6 @@ class HopfieldLetters(Widget):
             unstable=int((net.updated(x) != x).sum()),
             end=end,
         )
-
-    def _cycles(self, states: list[Tensor]) -> bool:
-        return self.mode == "synchronous" and len(states) > 2 and torch.equal(states[-1], states[-3])
 
 
 def _shuffled(draws: Draws) -> list[int]:

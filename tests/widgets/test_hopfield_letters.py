@@ -17,6 +17,8 @@ from .node import assert_same, evaluate
 
 F64 = torch.float64
 LETTERS = four_letters().double()
+TURNING = [1 if c == "X" else -1 for c in "XXX.X...X.XX.X..XX.X.X.X."]
+"""A pattern that ends, all units at once, in two states that take turns."""
 DRAWN = "let i = 0; const uniform = () => data.u[i++];"
 MODULE = "activations, damaged, energy, fixed, hebb, kind, margins, overlap, Recall, shuffled from hopfield"
 
@@ -58,10 +60,24 @@ def test_weights_energies_and_margins() -> None:
 
 @pytest.mark.parametrize("mode", ["asynchronous", "synchronous"])
 def test_runs_are_those_of_python(mode: str) -> None:
+    ends = set()
     # Steps that end before the run does, at its end and after it; memories beyond the capacity as well.
-    for seed, steps, extra in ((0, 7, 0), (1, 30, 0), (2, 1000, 0), (3, 1000, 4), (4, 60, 6)):
+    for seed, steps, extra in (
+        (0, 7, 0),
+        (1, 30, 0),
+        (2, 1000, 0),
+        (3, 300, 4),
+        (4, 60, 6),
+        (5, 41, 0),
+        (6, 1, 0),
+    ):
         widget = HopfieldLetters(
-            "M", flips=12, mode=mode, steps=steps, extra=spins(extra, seed=7 + seed), seed=seed
+            TURNING if seed == 5 else "M",
+            flips=0 if seed == 5 else 12,
+            mode=mode,
+            steps=steps,
+            extra=spins(extra, seed=7 + seed),
+            seed=seed,
         )
         got = evaluate(
             MODULE,
@@ -78,8 +94,10 @@ def test_runs_are_those_of_python(mode: str) -> None:
         assert_same(got[0], widget.run())
         assert_same(got[1], torch.tensor(terms.energies, dtype=F64))
         assert got[2] == terms.end
+        ends.add(terms.end)
         if mode == "asynchronous":
             assert all(later <= earlier for earlier, later in itertools.pairwise(terms.energies))
+    assert ends == ({"", "fixed"} if mode == "asynchronous" else {"", "fixed", "cycle"})
 
 
 def test_the_constructor_damages_as_the_browser_does() -> None:
@@ -99,7 +117,7 @@ def test_synchronous_repairs_as_counted() -> None:
     got = evaluate(
         MODULE,
         "const w = hebb(data.letters); const counts = [0, 0];"
-        "const back = (x, y) => { const run = new Recall(w, y, 'synchronous').run(100);"
+        "const back = (x, y) => { const run = new Recall(w, y, 'synchronous').finish(100);"
         " return String(run.states[run.length]) === String(x) ? 1 : 0; };"
         "for (const x of data.letters) for (let i = 0; i < 25; i++) {"
         " const y = [...x]; y[i] = -y[i]; counts[0] += back(x, y);"
@@ -146,11 +164,13 @@ def test_a_two_cycle_is_found_and_no_fixed_point() -> None:
     # One memory of two: x and its mirror image take turns when W = [[0, 1], [1, 0]].
     got = evaluate(
         MODULE,
-        "const w = hebb([[1, 1]]); const run = new Recall(w, [1, -1], 'synchronous').run(50);"
+        "const w = hebb([[1, 1]]); const run = new Recall(w, [1, -1], 'synchronous').finish(50);"
         "const other = new Recall(w, [1, -1], 'asynchronous', () => 0.5).run(50);"
-        "return [run.end, run.length, run.states.map((x) => [...x]), run.energies, other.end, other.energies.at(-1)];",
+        "const seen = [run.end, run.over, run.states.map((x) => [...x]), [...run.energies]];"
+        "return [...seen, other.end, other.energies.at(-1), [...run.run(51).states[51]], run.over];",
     )
-    assert got == ["cycle", 2, [[1, -1], [-1, 1], [1, -1]], [1, 1, 1], "fixed", -1]
+    assert got[:4] == ["cycle", 2, [[1, -1], [-1, 1], [1, -1]], [1, 1, 1]]
+    assert got[4:] == ["fixed", -1, [-1, 1], 2]
 
 
 def test_every_order_is_equally_likely() -> None:

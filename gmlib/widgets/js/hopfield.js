@@ -47,23 +47,38 @@ export function damaged(x, count, uniform) {
 }
 
 // A run from a start: unit after unit, in a new random order each sweep, or all units at once. It is known as far as it was
-// asked for. `end` says how it ended: "fixed" when no update changes the state, "cycle" when two states take turns.
+// asked for. `end` says how it ended: "fixed" when no update changes the state, "cycle" when two states take turns (which they
+// go on to do), and `over` after how many steps.
 export class Recall {
   constructor(weights, start, mode, uniform) {
-    Object.assign(this, { weights, uniform, together: mode === "synchronous", units: [null], heard: [null], end: null });
+    Object.assign(this, { weights, uniform, together: mode === "synchronous", units: [null], heard: [null], end: null, over: null });
     this.states = [Int8Array.from(start)];
     this.energies = [energy(weights, start)];
-    if (fixed(weights, start)) this.end = "fixed";
+    this.judge();
   }
 
   get length() {
     return this.states.length - 1;
   }
 
-  // Up to `most` steps, or to the end.
+  // Up to `most` steps, or until no update changes anything.
   run(most) {
+    while (this.end !== "fixed" && this.length < most) this.step();
+    return this;
+  }
+
+  // Up to `most` steps, or to the end, and of a cycle to the first return.
+  finish(most) {
     while (!this.end && this.length < most) this.step();
     return this;
+  }
+
+  judge() {
+    const { states, length } = this;
+    if (this.end) return;
+    if (fixed(this.weights, states[length])) this.end = "fixed";
+    else if (this.together && length > 1 && equal(states[length], states[length - 2])) this.end = "cycle";
+    if (this.end) this.over = length;
   }
 
   step() {
@@ -88,8 +103,7 @@ export class Recall {
     }
     states.push(to);
     this.energies.push(energy(weights, to));
-    if (fixed(weights, to)) this.end = "fixed";
-    else if (this.together && this.length > 1 && equal(to, states[this.length - 2])) this.end = "cycle";
+    this.judge();
   }
 }
 

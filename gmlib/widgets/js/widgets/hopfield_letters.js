@@ -157,28 +157,29 @@ class Letters {
     if (held.key !== key) Object.assign(held, { key, run: new Recall(held.weights, start, mode, random(seed)) });
     const { weights, run } = held;
     const k = Math.min(run.run(Math.min(MOST, view.get("steps"))).length, Math.max(0, view.get("steps")));
-    return { memories, weights, run, mode, k, x: run.states[k], ended: run.end && k === run.length ? run.end : null };
+    return { memories, weights, run, mode, k, x: run.states[k], ended: run.end && k >= run.over ? run.end : null };
   }
 
   go(count) {
     const { view } = this;
-    const { run, k, memories } = this.now();
+    const { run, k } = this.now();
     const to = Math.min(MOST, k + count);
     run.run(to);
     const steps = Math.min(to, run.length);
     const values = { steps };
-    if (run.end && steps === run.length) {
-      values.playing = false;
+    if (run.end && steps >= run.over) {
       if (!run.counted) values.reached = added(view.get("reached"), [run]);
       run.counted = true;
-    } else if (steps === MOST) values.playing = false;
+    }
+    // Two states that take turns may be watched until the reader has seen enough.
+    if ((run.end === "fixed" && steps === run.over) || steps === MOST) values.playing = false;
     view.set(values);
   }
 
   toggle() {
     const { view } = this;
     const on = !view.get("playing");
-    view.set(on && this.now().ended && this.now().k ? { steps: 0, playing: on } : { playing: on });
+    view.set(on && this.now().ended === "fixed" && this.now().k ? { steps: 0, playing: on } : { playing: on });
   }
 
   tick() {
@@ -238,7 +239,7 @@ class Letters {
     for (let t = 0; t < TRIALS; t++) {
       const memory = memories[t % memories.length];
       const start = ofMemories ? damaged(memory, flips, uniform) : Int8Array.from({ length: D }, () => (uniform() < 0.5 ? -1 : 1));
-      const run = new Recall(weights, start, mode, uniform).run(MOST);
+      const run = new Recall(weights, start, mode, uniform).finish(MOST);
       runs.push(run);
       recalled += equal(run.states[run.length], memory);
     }
