@@ -15,6 +15,7 @@ What a widget shows are gmlib's numbers: tests hold its JavaScript against this 
 from gmlib.widgets.bandwidth import Bandwidth
 from gmlib.widgets.browser_gan import BrowserGan
 from gmlib.widgets.density_explorer import DensityExplorer
+from gmlib.widgets.digits_chain import DigitsChain
 from gmlib.widgets.dirac_laboratory import DiracLaboratory
 from gmlib.widgets.gradient_estimators import GradientEstimators
 from gmlib.widgets.honest_dashboard import HonestDashboard
@@ -33,6 +34,7 @@ __all__ = [
     "Bandwidth",
     "BrowserGan",
     "DensityExplorer",
+    "DigitsChain",
     "DiracLaboratory",
     "GradientEstimators",
     "HonestDashboard",

@@ -18,6 +18,7 @@ from gmlib.widgets import (
     Bandwidth,
     BrowserGan,
     DensityExplorer,
+    DigitsChain,
     DiracLaboratory,
     GradientEstimators,
     HonestDashboard,
@@ -52,6 +53,7 @@ EVERY = (
     HopfieldLetters,
     ModernRecall,
     TinyRBM,
+    DigitsChain,
 )
 
 
@@ -143,6 +145,8 @@ def test_traits_refuse_what_the_picture_cannot_show() -> None:
         ShiftedLaws().shift = 3.5
     with pytest.raises(TraitError):
         TinyRBM().k = 11
+    with pytest.raises(TraitError):
+        DigitsChain().ink = [784]
     with pytest.raises(TraitError):
         BrowserGan().gamma = 0.0
     with pytest.raises(TraitError):
@@ -357,6 +361,22 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (ModernRecall, {"strokes": "1"}, TypeError, "strokes"),
     (ModernRecall, {"at": 5}, ValueError, "at must"),
     (ModernRecall, {"seed": 2**31}, ValueError, "seed"),
+    (DigitsChain, {"start": "digits"}, ValueError, "start"),
+    (DigitsChain, {"digit": 10}, ValueError, "digit"),
+    (DigitsChain, {"digit": 3.0}, TypeError, "digit"),
+    (DigitsChain, {"half": "middle"}, ValueError, "half"),
+    (DigitsChain, {"ink": [784]}, ValueError, "ink"),
+    (DigitsChain, {"ink": [1.0]}, TypeError, "ink"),
+    (DigitsChain, {"ink": 3}, TypeError, "ink"),
+    (DigitsChain, {"paper": [-1]}, ValueError, "paper"),
+    (DigitsChain, {"ink": [1, 2], "paper": [2, 3]}, ValueError, "paper"),
+    (DigitsChain, {"inv_temp": 0.1}, ValueError, "inv_temp"),
+    (DigitsChain, {"inv_temp": float("nan")}, ValueError, "inv_temp"),
+    (DigitsChain, {"rate": 0}, ValueError, "rate"),
+    (DigitsChain, {"rate": 1001}, ValueError, "rate"),
+    (DigitsChain, {"show": "both"}, ValueError, "show"),
+    (DigitsChain, {"unit": 500}, ValueError, "unit"),
+    (DigitsChain, {"seed": -1}, ValueError, "seed"),
     (DensityExplorer, {"law": "moons"}, ValueError, "law"),
     (DensityExplorer, {"sigma": -0.1}, ValueError, "sigma"),
     (DensityExplorer, {"show": "map"}, ValueError, "show"),
@@ -412,6 +432,12 @@ def test_bad_arrays_are_named() -> None:
         DiracLaboratory(penalty="wgan_gp").eigenvalues()
     with pytest.raises(ValueError, match="cross"):
         DensityExplorer.block("moons")
+    with pytest.raises(ValueError, match="machine"):
+        DigitsChain.block("weights")
+    with pytest.raises(ValueError, match="steps"):
+        DigitsChain().chain(-1)
+    with pytest.raises(ValueError, match="steps"):
+        TinyRBM().visits(0)
     with pytest.raises(TypeError, match="noise"):
         ImportanceSamples().bounds([[0.0]])  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="x must"):
