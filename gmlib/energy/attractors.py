@@ -122,7 +122,8 @@ def fixed_points(net: Hopfield, *, tie: str = "up", limit: int = 2**20) -> Float
         limit: branches kept at a time, at most.
 
     Returns:
-        All states that no update changes, by rising energy, (m, d); m may be 0 (only for ``tie`` = "up").
+        All states that no update changes, by rising energy, (m, d). There is at least one: a state of least energy, and
+        among those one with the most units at +1.
 
     Raises:
         TypeError: ``net`` is no Hopfield network, or ``limit`` no integer.

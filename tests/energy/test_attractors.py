@@ -94,8 +94,8 @@ def test_fixed_points_are_all_of_them(tie: str, whole: bool) -> None:
         assert truth
 
 
-def test_there_may_be_no_fixed_point() -> None:
-    # Two units that hear nothing and want +1, a third one that is free: with tie "up" one state of eight is left.
+def test_ties_and_fixed_points() -> None:
+    # Units that hear nothing: with tie "up" one state of eight rests, with "keep" all of them.
     net = Hopfield(torch.zeros(3, 3))
     assert fixed_points(net).tolist() == [[1.0, 1.0, 1.0]]
     assert len(fixed_points(net, tie="keep")) == 8
