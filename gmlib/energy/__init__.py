@@ -24,6 +24,7 @@ from gmlib.energy.hopfield_learning import (
     learning_objective,
 )
 from gmlib.energy.ising import ising_energy, ising_gibbs, lattice_sweep, lattice_weights, neighbour_sum
+from gmlib.energy.ising_denoising import denoise_marginals, denoise_mode, evidence, fit_coupling
 from gmlib.energy.ising_transition import IsingRun, ising_transition
 from gmlib.energy.mean_field_cd import mean_field_gradient, mean_field_reconstruction
 from gmlib.energy.modern_hopfield import ModernHopfield, ModernRecall, attend
@@ -93,13 +94,17 @@ __all__ = [
     "coupled_step",
     "critical_inv_temp",
     "critical_load",
+    "denoise_marginals",
+    "denoise_mode",
     "doubled",
     "dropped_term",
+    "evidence",
     "exact_gradient",
     "expected_cd_gradient",
     "field_jacobian",
     "find_attractors",
     "finite_bit_error",
+    "fit_coupling",
     "fixed_points",
     "free_weights",
     "gaussian_gibbs",
