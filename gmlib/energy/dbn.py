@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from gmlib._checks import check_count, check_event
+from gmlib.energy._softplus import softplus
 from gmlib.energy.rbm import RBM
 from gmlib.energy.rbm_exact import MAX_MATRIX, log_prob, states_of
 
@@ -54,7 +54,7 @@ class DeepBeliefNetwork:
             )
         h = states_of(self.lower, self.lower.d_h)
         down = self.lower.visible_logits(h)
-        log_down = x @ down.T - functional.softplus(down).sum(-1)
+        log_down = x @ down.T - softplus(down).sum(-1)
         return h, log_down + log_prob(self.top, h)
 
     def log_prob(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
@@ -83,7 +83,7 @@ class DeepBeliefNetwork:
         check_event("x", x, (self.lower.d,))
         h, log_joint = self._log_terms(x)
         up = self.lower.hidden_logits(x)
-        log_q = up @ h.T - functional.softplus(up).sum(-1, keepdim=True)
+        log_q = up @ h.T - softplus(up).sum(-1, keepdim=True)
         return (log_q.exp() * (log_joint - log_q)).sum(-1)
 
     @torch.no_grad()
@@ -166,5 +166,5 @@ def hidden_law(
     if law is not None and tuple(law.shape) != tuple(x.shape[:1]):
         raise ValueError(f"law must have shape ({x.shape[0]},), got {tuple(law.shape)}")
     up = rbm.hidden_logits(x)
-    q = torch.exp(up @ states_of(rbm, rbm.d_h).T - functional.softplus(up).sum(-1, keepdim=True))
+    q = torch.exp(up @ states_of(rbm, rbm.d_h).T - softplus(up).sum(-1, keepdim=True))
     return q.mean(0) if law is None else law @ q

@@ -7,10 +7,10 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gmlib._checks import check_count, check_event, check_finite, check_number, check_tensor
 from gmlib.distributions import GaussianMixture
+from gmlib.energy._softplus import softplus
 from gmlib.energy.states import all_states
 
 MAX_HIDDEN = 16
@@ -144,8 +144,8 @@ class GaussianRBM(nn.Module):
 
         .. math:: \mathcal F(x) = \sum_i \frac{(x_i - b_i)^2}{2 v_i} - \sum_j \log\big(1 + e^{c_j + (W^\top(x/v))_j}\big)
         """
-        squares = ((x - self.b).square() / (2 * self.var)).sum(-1)
-        return squares - functional.softplus(self.hidden_logits(x)).sum(-1)
+        logits = self.hidden_logits(x)
+        return ((x - self.b).square() / (2 * self.var)).sum(-1) - softplus(logits).sum(-1)
 
     def score(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         r"""Return :math:`\nabla_x \log p(x) = \big(b + W \bar h(x) - x\big) / v`: towards the mean that h calls for."""
@@ -227,3 +227,7 @@ class GaussianRBM(nn.Module):
         check_count("k", k)
         moved = self.gibbs(x, k, generator=generator)
         return self.free_energy(x).mean() - self.free_energy(moved).mean()
+
+    def extra_repr(self) -> str:
+        """Return the sizes."""
+        return f"d={self.d}, d_h={self.d_h}"

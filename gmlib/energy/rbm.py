@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gmlib._checks import check_count, check_event, check_finite, check_number, check_tensor
+from gmlib.energy._softplus import softplus
 
 
 class RBM(nn.Module):
@@ -122,7 +122,7 @@ class RBM(nn.Module):
         (:eq:`eq-06-free-energy` in the book.) The sum runs over the hidden units j; the term couples all visible ones.
         """
         logits = self.hidden_logits(x)
-        return -(x @ self.b) - functional.softplus(logits).sum(-1)
+        return -(x @ self.b) - softplus(logits).sum(-1)
 
     def hidden_logits(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d_h"]:
         r"""Return the activations of the hidden units, :math:`W^\top x + c`, (\*batch, d_h)."""

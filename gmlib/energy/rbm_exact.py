@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from gmlib._checks import check_count
+from gmlib.energy._softplus import softplus
 from gmlib.energy.rbm import RBM
 from gmlib.energy.states import MAX_UNITS, all_states, state_chunks
 
@@ -79,7 +79,7 @@ def smaller_layer(rbm: RBM, chunk: int = 65_536) -> Iterator[tuple[Tensor, Tenso
         if rbm.d <= rbm.d_h:
             yield states, -rbm.free_energy(states)
         else:
-            yield states, states @ rbm.c + functional.softplus(rbm.visible_logits(states)).sum(-1)
+            yield states, states @ rbm.c + softplus(rbm.visible_logits(states)).sum(-1)
 
 
 def log_prob(rbm: RBM, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
@@ -183,8 +183,8 @@ def transition_matrix(rbm: RBM) -> Float[Tensor, "states states"]:
     _check_matrix(rbm)
     x, h = states_of(rbm, rbm.d), states_of(rbm, rbm.d_h)
     up, down = rbm.hidden_logits(x), rbm.visible_logits(h)
-    up = torch.exp(up @ h.T - functional.softplus(up).sum(-1, keepdim=True))
-    down = torch.exp(down @ x.T - functional.softplus(down).sum(-1, keepdim=True))
+    up = torch.exp(up @ h.T - softplus(up).sum(-1, keepdim=True))
+    down = torch.exp(down @ x.T - softplus(down).sum(-1, keepdim=True))
     return up @ down
 
 

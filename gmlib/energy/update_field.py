@@ -44,7 +44,14 @@ def field_jacobian(rbm: RBM, field: Callable[[RBM], RBMGradient]) -> Float[Tenso
             raise ValueError("field must keep its graph: pass differentiable=True to the function it calls")
         parameters = (rbm.weight, rbm.b, rbm.c)
         rows = [
-            torch.cat([part.flatten() for part in torch.autograd.grad(entry, parameters, retain_graph=True)])
+            torch.cat(
+                [
+                    part.flatten()
+                    for part in torch.autograd.grad(
+                        entry, parameters, retain_graph=True, materialize_grads=True
+                    )
+                ]
+            )
             for entry in value
         ]
     return torch.stack(rows)
