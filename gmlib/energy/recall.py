@@ -59,10 +59,10 @@ def recall(
 
     .. math:: x_i \leftarrow \operatorname{sgn}\Big(\sum_j w_{ij} x_j + b_i\Big)
 
-    (:eq:`eq-06-update` in the book.) Asynchronously, each unit sees the latest values of all others; a sweep updates every unit once, and the energy never
-    rises. The result is that of a plain loop over the units. It is computed in blocks: one matrix product gives the
-    activations of ``BLOCK`` units, and a flip inside the block corrects those that follow. Synchronously, all units
-    change at once from the same state, and two states may alternate for ever.
+    (:eq:`eq-06-update` in the book.) Asynchronously, each unit sees the latest values of all others; a sweep updates
+    every unit once, and the energy never rises. The result is that of a plain loop over the units. It is computed in
+    blocks: one matrix product gives the activations of ``BLOCK`` units, and a flip inside the block corrects those that
+    follow. Synchronously, all units change at once from the same state, and two states may alternate for ever.
 
     Args:
         net: the network, of d units.
@@ -75,7 +75,8 @@ def recall(
         generator: source of the permutations; None for torch's default generator.
         trace: return the energy after every single update (after every step, in synchronous mode): for small problems.
         stop_early: look after each sweep which states still change, and go on with those only; it changes no result.
-            Without it all sweeps are done, and the device is never waited for between them (with a ``generator`` on the device).
+            Without it all sweeps are done, and (with a ``generator`` on the device) nothing waits for the device
+            between them.
 
     Returns:
         The states reached, their energies, and how they were reached.
