@@ -16,6 +16,7 @@ from gmbook.widgets import STATE, VIEW, needed
 
 from gmlib.classical import best_bandwidth
 from gmlib.distributions import GaussianMixture, toy
+from gmlib.energy import RBM, reference_rbm
 from gmlib.widgets import (
     Bandwidth,
     BrowserGan,
@@ -28,6 +29,7 @@ from gmlib.widgets import (
     PosteriorTug,
     ShiftedLaws,
     SwissRollScores,
+    TinyRBM,
     TwoBumps,
     TwoModes,
 )
@@ -1415,6 +1417,135 @@ def test_a_finger_draws_on_the_cue(browser: Any, site: str) -> None:
         box = cue.bounding_box()
         touched(tab, *((box["x"] + x, box["y"] + 0.8 * box["height"]) for x in range(8, 60, 6)))
         assert shown(found, "wrong pixels, cue → last")[0] < before[0]
+
+
+def assert_tiny(found: Any, *, machine: Any = "reference", steps: int = 0, **state: Any) -> None:
+    given = TinyRBM(machine, **state)
+    terms = given.terms()
+    rows: dict[str, Any] = {
+        "log Z": round(terms.log_z, 4),
+        "mean log-likelihood of the data": round(terms.log_likelihood, 4),
+        "KL(data‖machine)": round(terms.kl, 4),
+        "KL after k steps of the chain": round(terms.left, 4),
+        "CD-k: KL − KL after k steps": round(terms.objective, 4),
+        "steps of the chain": steps,
+    }
+    if terms.angle is not None and terms.error is not None:
+        rows |= {
+            "CD-k beside it, angle": round(terms.angle, 1),
+            "relative error of CD-k": round(100 * terms.error, 1),
+        }
+    if steps:
+        away = (given.visits(steps) - given.model_law).abs().sum() / 2
+        rows["visits to law, total variation"] = round(float(away), 4)
+    assert_shows(found, {row: [value + 0.0] for row, value in rows.items()})
+
+
+def test_a_tiny_machine_is_counted_climbed_and_sampled(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "tiny-rbm")
+        assert_tiny(found)
+        steps = found.get_by_label("steps k of the chain in CD-k")
+        steps.focus()
+        tab.keyboard.press("End")
+        assert_tiny(found, k=10)
+        tab.keyboard.press("Home")
+        found.get_by_role("button", name="100 steps", exact=True).click()
+        assert_tiny(found, steps=100)
+        found.get_by_role("button", name="One step").click()
+        assert_tiny(found, machine=TinyRBM().followed(1))  # another law: the visits are counted anew
+        found.get_by_role("button", name="Stuck chain").click()
+        assert_tiny(found, machine="stuck", data="lopsided")
+        found.get_by_role("radio", name="mean of CD-k").check()
+        for _ in range(5):
+            found.get_by_role("button", name="100 steps uphill").click()
+        worse = TinyRBM("stuck", data="lopsided", rule="cd").followed(500)
+        assert_tiny(found, machine=worse, data="lopsided")
+        tab.wait_for_function(
+            "() => document.querySelector('[data-widget=tiny-rbm] .gm-w-live').textContent.includes('state 1111')"
+        )
+        found.get_by_label("law of the data").select_option("one")
+        assert_tiny(found, machine=worse, data="one")
+
+
+def test_weights_of_a_tiny_machine_move_by_keys_and_by_hand(browser: Any, site: str) -> None:
+    def moved(**values: float) -> RBM:
+        machine = reference_rbm()
+        with torch.no_grad():
+            for name, value in values.items():
+                row, column = int(name[1]) - 1, int(name[2]) - 1
+                machine.weight[row, column] = value
+        return machine
+
+    with opened(browser, site) as tab:
+        found = widget(tab, "tiny-rbm")
+        value = found.get_by_label("value of weight of x1 and h1")
+        value.focus()
+        tab.keyboard.press("End")
+        assert_tiny(found, machine=moved(W11=6.0))
+        tab.keyboard.press("ArrowLeft")
+        assert_tiny(found, machine=moved(W11=5.95))
+        point = found.get_by_role("button", name="machine in the plane")
+        point.focus()
+        tab.keyboard.press("Shift+ArrowLeft")
+        second = round(reference_rbm().weight[1, 1].item(), 2)
+        assert_tiny(found, machine=moved(W11=4.95, W22=second))
+        grip = found.get_by_role("slider", name="weight of x2 and h2: up for more")
+        grip.focus()
+        tab.keyboard.press("ArrowUp")
+        assert_tiny(found, machine=moved(W11=4.95, W22=round(second + 0.1, 2)))
+        found.get_by_label("to the right").select_option("W22")  # the axes stay two different parameters
+        assert found.get_by_label("upwards").input_value() != "W22"
+        found.get_by_role("button", name="Reference machine").click()
+        graph = found.locator("canvas").first
+        graph.scroll_into_view_if_needed()
+        box = graph.bounding_box()
+        # The leftmost visible unit: its bias, pulled up.
+        place = (
+            box["x"] + 6 + (box["width"] - 12) * 0.25 / 3.5,
+            box["y"] + box["height"] - 8 - (box["height"] - 32) * 0.16 / 1.32,
+        )
+        tab.mouse.move(*place)
+        tab.mouse.down()
+        tab.mouse.move(place[0], place[1] - 45, steps=5)
+        tab.mouse.up()
+        assert found.get_by_label("to the right").input_value() == "b1"
+        wanted = reference_rbm()
+        with torch.no_grad():
+            wanted.b[0] = round(wanted.b[0].item() + 1, 2)
+        assert_tiny(found, machine=wanted)
+
+
+def test_a_finger_drags_a_tiny_machine(browser: Any, site: str) -> None:
+    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+        found = widget(tab, "tiny-rbm")
+        point = found.get_by_role("button", name="machine in the plane")
+        point.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        x, y = middle(point)
+        touched(tab, (x, y), (x + 20, y - 10), (x + 40, y - 30))
+        assert abs(middle(point)[0] - x - 40) < 3
+        assert abs(middle(point)[1] - y + 30) < 3
+        assert numbers(found.locator(".gm-w-value").first.inner_text())[0] > 1
+
+
+def test_a_tiny_chain_runs_in_view_and_rests_for_those_who_ask(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "tiny-rbm")
+        found.get_by_role("button", name="Run the chain").click()
+        tab.wait_for_timeout(1000)
+        found.get_by_role("button", name="Pause the chain").click()
+        tab.wait_for_timeout(150)
+        (steps,) = shown(found, "steps of the chain")
+        assert steps > 5
+        assert_tiny(found, steps=int(steps))
+    with opened(browser, site, reduced_motion="reduce") as tab:
+        found = widget(tab, "tiny-rbm")
+        found.get_by_role("button", name="Climb").click()
+        tab.wait_for_timeout(300)
+        assert_tiny(found)
+        assert "reduced motion" in found.locator(".gm-w-notice").inner_text()
+        found.get_by_role("button", name="One step").click()
+        assert_tiny(found, machine=TinyRBM().followed(1))
 
 
 def picture(found: Any) -> str:
