@@ -111,7 +111,7 @@ class Hopfield:
     def energy(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         r"""Return :math:`E(x) = -\frac12 x^\top W x - b^\top x` of each state."""
         self._check(x)
-        return -(x * (0.5 * (x @ self.weights) + self.bias)).sum(-1)
+        return -(x * torch.add(self.bias, x @ self.weights, alpha=0.5)).sum(-1)
 
     def margins(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         r"""Return how firmly each unit holds its value; below 0 it would flip.

@@ -139,7 +139,7 @@ def _asynchronous(
     final = rows.T.clone(memory_format=torch.contiguous_format)  # (d, n): the values of one unit lie together
     count = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     x, at = final, None  # the states that still change, and their places in final (None: all of them)
-    energies = [net.energy(rows)[None]]
+    energies = [net.energy(rows)[None]] if trace else []
     bias = net.bias[:, None] + 0.0  # turns -0.0 into 0.0
     for _ in range(sweeps):
         changed = torch.zeros(x.shape[1], dtype=torch.bool, device=x.device)
@@ -170,10 +170,13 @@ def _asynchronous(
             x = final[:, at]
             if len(keep) == 0:
                 break
-    if at is not None:
-        final[:, at] = x
-    state = final.T.contiguous()
-    return state, count, net.is_fixed(state, tie=tie).long(), torch.cat(energies) if trace else None
+    fixed = net.is_fixed(x.T, tie=tie).long()
+    period = torch.ones_like(count)  # those that dropped out had settled
+    if at is None:
+        period = fixed
+    else:
+        final[:, at], period[at] = x, fixed
+    return final.T.contiguous(), count, period, torch.cat(energies) if trace else None
 
 
 def _correct(activation: Tensor, old: Tensor, weights: Tensor, tie: str) -> None:
@@ -193,7 +196,7 @@ def _synchronous(
     state = rows
     period = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     count = torch.zeros_like(period)
-    energies = [net.energy(rows)[None]]
+    energies = [net.energy(rows)[None]] if trace else []
     for t in range(sweeps + 1):  # the last one only looks
         after = net.updated(now, tie=tie)
         running = period == 0
