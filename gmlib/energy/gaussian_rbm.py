@@ -176,6 +176,8 @@ class GaussianRBM(nn.Module):
         r"""Return the visible law as a mixture: means :math:`b + W h`, variances v, weights as in ``log_z``.
 
         The means are the corners of a box pushed through W: :math:`2^{d_h}` components from :math:`d_h + 1` vectors.
+        Before any x is seen the hidden units are coupled all the same, by :math:`\sum_i W_{ij} W_{ik} / v_i`: four equal
+        clouds can stand at the corners of a rectangle but of no other parallelogram (in units of :math:`\sqrt v`).
 
         Raises:
             ValueError: there are more than 16 hidden units.

@@ -65,13 +65,13 @@ def test_bound_against_its_definition() -> None:
 
 def test_dbn() -> None:
     # A lower machine stopped early, its top trained exactly on the law of h over data: the bound never falls.
-    lower, x = trained(3, 5, 200)
+    lower, x = trained(3, 5, 100)
     top, h = tied_top(lower), all_states(5, 0)
     law = hidden_law(lower, x)
     dbn = DeepBeliefNetwork(lower, top)
     bound, truth, likelihood = [], [], []
-    for step in range(161):
-        if step % 20 == 0:
+    for step in range(81):
+        if step % 10 == 0:
             bound.append(dbn.bound(x).mean().item())
             truth.append(dbn.log_prob(x).mean().item())
             likelihood.append((law @ log_prob(top, h)).item())
@@ -91,11 +91,11 @@ def test_dbn() -> None:
 def test_ancestral_sampling() -> None:
     lower, _ = trained(2, 3, 100)
     top = RBM(3, 4, std=1.0, generator=torch.Generator().manual_seed(2), dtype=F64)
-    dbn, n = DeepBeliefNetwork(lower, top), 30_000
-    x = dbn.sample(n, steps=60, generator=torch.Generator().manual_seed(0))
+    dbn, n = DeepBeliefNetwork(lower, top), 20_000
+    x = dbn.sample(n, steps=40, generator=torch.Generator().manual_seed(0))
     truth = dbn.log_prob(all_states(4, 0)).exp().detach()
     counts = torch.bincount((x @ torch.tensor([8.0, 4, 2, 1], dtype=F64)).long(), minlength=16) / n
-    assert ((counts - truth).abs() < 4 * (truth * (1 - truth) / n).sqrt()).all()  # 16 cells, 30,000 draws
+    assert ((counts - truth).abs() < 4 * (truth * (1 - truth) / n).sqrt()).all()  # 16 cells, 20,000 draws
 
 
 @pytest.mark.bad_input
