@@ -144,12 +144,12 @@ class ContinuousHopfield:
         r"""Follow the equation by the classical Runge-Kutta method of fourth order, with equal steps.
 
         The step has to resolve the fastest rate, at most :math:`1 + \beta \lVert W \rVert` (spectral norm); by default it
-        is a tenth of the inverse of that bound.
+        is a quarter of the inverse of that bound.
 
         Args:
             u: potentials at the start, (batch, d).
             time: how long, in units of the time constant.
-            steps: equal steps; None for :math:`\lceil 10\, t\, (1 + \beta \lVert W \rVert) \rceil`.
+            steps: equal steps; None for :math:`\lceil 4\, t\, (1 + \beta \lVert W \rVert) \rceil`.
 
         Returns:
             Time, potentials, states and energies at the start and after every step.
@@ -173,7 +173,7 @@ class ContinuousHopfield:
         check_number("time", time, low=0.0, low_open=True)
         if steps is None:
             fastest = 1 + self.inv_temp * float(torch.linalg.matrix_norm(self.weights, 2))
-            steps = max(1, int(-(-10 * time * fastest // 1)))
+            steps = max(1, int(-(-4 * time * fastest // 1)))
         check_count("steps", steps)
         h = time / steps
         path = [u]
