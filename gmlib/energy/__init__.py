@@ -24,7 +24,8 @@ from gmlib.energy.hopfield_learning import (
     learning_objective,
 )
 from gmlib.energy.ising import ising_energy, ising_gibbs, lattice_sweep, lattice_weights, neighbour_sum
-from gmlib.energy.ising_denoising import denoise_marginals, denoise_mode, evidence, fit_coupling
+from gmlib.energy.ising_coupling import fit_coupling
+from gmlib.energy.ising_denoising import denoise_marginals, denoise_mode, evidence
 from gmlib.energy.ising_transition import IsingRun, ising_transition
 from gmlib.energy.mean_field_cd import mean_field_gradient, mean_field_reconstruction
 from gmlib.energy.modern_hopfield import ModernHopfield, ModernRecall, attend

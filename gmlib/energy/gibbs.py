@@ -61,7 +61,7 @@ def gibbs_chain(
     """
     check_callable("conditional", conditional)
     check_choice("scan", scan, SCANS)
-    check_chain(x, sweeps, noise)
+    _check_chain(x, sweeps, noise)
     n = x.shape[-1]
     state = x.detach().reshape(-1, n).clone()
     kept = [state.clone()] if trace else []
@@ -83,7 +83,7 @@ def gibbs_chain(
     return torch.stack(kept).reshape(sweeps + 1, *x.shape) if trace else state.reshape(x.shape)
 
 
-def check_chain(x: Tensor, sweeps: int, noise: Tensor | None) -> None:
+def _check_chain(x: Tensor, sweeps: int, noise: Tensor | None) -> None:
     """Raise unless ``x`` can start a chain of ``sweeps`` sweeps, and ``noise`` (if any) is (sweeps, *x.shape)."""
     check_tensor("x", x)
     if x.dim() < 1 or x.shape[-1] == 0:

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_number, check_tensor
+from gmlib.energy._lattice import check_inv_temp, check_lattice
 from gmlib.energy._spins import check_spins
-from gmlib.energy.onsager import check_inv_temp
 
 
 def neighbour_sum(x: Float[Tensor, "*batch height width"], *, periodic: bool = True) -> Tensor:
@@ -162,7 +162,7 @@ def lattice_sweep(
     periodic: bool = True,
     compile: bool = False,
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    r"""The sweep itself, as a function of spins and uniforms of one shape: what :func:`ising_gibbs` repeats.
+    r"""One sweep, as a function of spins and uniforms: what :func:`gmlib.energy.ising.ising_gibbs` repeats.
 
     Args:
         x: an example of the spins, for shape, dtype and device.
@@ -213,19 +213,6 @@ def lattice_sweep(
         return state
 
     return torch.compile(sweep) if compile else sweep
-
-
-def check_lattice(name: str, x: Tensor, *, periodic: bool, parity: bool = True) -> None:
-    """Raise unless ``x`` is (*batch, height, width) with sides that suit the boundary (even ones for a chessboard)."""
-    check_tensor(name, x)
-    if x.dim() < 2 or 0 in x.shape[-2:]:
-        raise ValueError(f"{name} must have shape (*batch, height, width), got shape {tuple(x.shape)}")
-    height, width = x.shape[-2:]
-    if periodic and (min(height, width) < 3 or (parity and (height % 2 or width % 2))):
-        kind = "even and at least 4" if parity else "at least 3"
-        raise ValueError(
-            f"{name} must have sides that are {kind} when the boundary is periodic, got {height} x {width}"
-        )
 
 
 def _check_broadcast(name: str, value: Tensor, shape: tuple[int, ...]) -> None:

@@ -9,13 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_choice, check_count, check_number
+from gmlib.energy._lattice import check_lattice
 from gmlib.energy._spins import check_spins
-from gmlib.energy.ising import check_lattice, lattice_sweep, neighbour_sum
+from gmlib.energy.ising import lattice_sweep, neighbour_sum
 
 STARTS = ("noisy", "random")
 """Where chains begin: at the noisy picture, or at fair coins."""
-ITERATIONS = 100
-"""Newton steps at most for the coupling; a handful are needed."""
 
 
 def evidence(noisy: Float[Tensor, "*batch height width"], flip: float) -> Tensor:
@@ -177,57 +176,3 @@ def denoise_mode(
     for _ in range(sweeps):
         x = sweep(x, half)
     return x
-
-
-@torch.no_grad()
-def fit_coupling(clean: Float[Tensor, "*batch height width"], *, periodic: bool = False) -> float:
-    r"""The coupling of pictures, by maximum pseudo-likelihood: each pixel is predicted from its neighbours.
-
-    .. math:: \hat\beta = \arg\max_\beta \sum_i \log \operatorname{sigmoid}\Big(2 \beta\, x_i \sum_{j \sim i} x_j\Big)
-
-    Concave in one number, and a function of the counts of nine values only. It needs no partition function.
-
-    Args:
-        clean: pixels of ±1, (\*batch, height, width).
-        periodic: the lattice closes upon itself.
-
-    Returns:
-        The estimate; it may be negative.
-
-    Raises:
-        TypeError: ``clean`` is not a floating tensor.
-        ValueError: it is no lattice of ±1, or every pixel agrees with its neighbours (or none does): no finite maximum.
-
-    References:
-        J. Besag, *Statistical analysis of non-lattice data*, The Statistician, 1975.
-
-    Example:
-        >>> import torch
-        >>> from gmlib.energy import fit_coupling, ising_gibbs
-        >>> x = ising_gibbs(torch.ones(8, 64, 64), 60, inv_temp=0.3, generator=torch.Generator().manual_seed(0))
-        >>> abs(fit_coupling(x, periodic=True) - 0.3) < 0.02
-        True
-    """
-    check_lattice("clean", clean, periodic=periodic, parity=False)
-    check_spins("clean", clean)
-    agreement = (clean * neighbour_sum(clean, periodic=periodic)).flatten()
-    value, count = agreement.double().unique(return_counts=True)
-    moving = value != 0
-    value, share = value[moving], count[moving] / count.sum()
-    if len(value) == 0 or bool((value > 0).all()) or bool((value < 0).all()):
-        raise ValueError(
-            "clean must have pixels that agree with most of their neighbours and pixels that do not, got only one kind: "
-            "the coupling would be infinite or anything"
-        )
-    beta = 0.0
-    for _ in range(ITERATIONS):
-        p = torch.sigmoid(-2 * beta * value)
-        slope, curvature = (
-            float((share * 2 * value * p).sum()),
-            float((share * 4 * value**2 * p * (1 - p)).sum()),
-        )
-        step = max(-0.5, min(0.5, slope / curvature))  # Newton, but never far: the likelihood flattens out
-        beta += step
-        if abs(step) < 1e-12:
-            break
-    return beta

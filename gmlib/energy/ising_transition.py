@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count
-from gmlib.energy.ising import check_lattice, ising_energy, lattice_sweep
-from gmlib.energy.onsager import check_inv_temp
+from gmlib.energy._lattice import check_inv_temp, check_lattice
+from gmlib.energy.ising import ising_energy, lattice_sweep
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_number, check_tensor
+from gmlib._checks import check_count, check_number
+from gmlib.energy._lattice import check_inv_temp
 
 
 def critical_inv_temp() -> float:
@@ -175,15 +176,6 @@ def torus_energy(height: int, width: int, inv_temp: Float[Tensor, "*batch"]) -> 
         at = inv_temp.detach().requires_grad_()
         slope = torch.autograd.grad(torus_log_z(height, width, at).sum(), at)[0]
     return -slope / (height * width)
-
-
-def check_inv_temp(inv_temp: Tensor) -> None:
-    """Raise unless ``inv_temp`` is a floating tensor of finite numbers >= 0."""
-    check_tensor("inv_temp", inv_temp)
-    if inv_temp.numel() == 0:
-        raise ValueError(f"inv_temp must not be empty, got shape {tuple(inv_temp.shape)}")
-    for value in (inv_temp.detach().min(), inv_temp.detach().max()):
-        check_number("inv_temp", float(value), low=0.0)
 
 
 def _log_cosh(a: Tensor) -> Tensor:
