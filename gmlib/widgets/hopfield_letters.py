@@ -55,7 +55,7 @@ class HopfieldLetters(Widget):
     Updates take one unit at a time, in a new random order each sweep, or all units at once. Every pixel shows its margin
     :math:`x_i a_i`, which is negative where an update would flip it; a curve shows the energy, bars the overlaps. What the
     reader draws can be stored as a further memory. Ends of runs are listed: memories, inverses of memories, majorities of
-    three of them, others, and pairs of states that take turns.
+    three or of all of them, others, and pairs of states that take turns.
 
     Args:
         start: the cue, a letter or 25 numbers +1 and -1, row by row from the top.

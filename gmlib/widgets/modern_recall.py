@@ -14,6 +14,7 @@ from torch import Tensor
 from gmlib._checks import check_count, check_number
 from gmlib.data import mnist
 from gmlib.energy.modern_hopfield import ModernHopfield
+from gmlib.widgets.arrays import Block, pack
 from gmlib.widgets.base import STATIC, Widget
 from gmlib.widgets.draws import Draws, check_seed
 
@@ -65,7 +66,7 @@ def stored() -> Float[Tensor, "100 784"]:
 
 
 def _digits() -> dict[str, Tensor]:
-    return {"patterns": stored().half()}
+    return {"patterns": stored().to(torch.int8)}
 
 
 class ModernRecall(Widget):
@@ -145,6 +146,25 @@ class ModernRecall(Widget):
             at=at,
             seed=seed,
         )
+
+    @classmethod
+    def block(cls, name: str) -> Block:
+        """The arrays called ``name`` as the browser gets them; the digits are whole numbers.
+
+        Args:
+            name: ``"digits"``.
+
+        Raises:
+            ValueError: there is none of that name.
+
+        Example:
+            >>> from gmlib.widgets import ModernRecall
+            >>> len(ModernRecall.block("digits").data)
+            78400
+        """
+        if name not in cls.offers:
+            raise ValueError(f"name must be one of {', '.join(map(repr, cls.offers))}, got {name!r}")
+        return pack(cls.offers[name](), scales={"patterns": 1.0})
 
     @property
     def memory(self) -> ModernHopfield:

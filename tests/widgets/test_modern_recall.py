@@ -107,7 +107,7 @@ def test_a_cue_that_says_nothing_gets_the_mean_of_all_digits() -> None:
 def test_the_digits_travel_exactly() -> None:
     block = ModernRecall.block("digits")
     (row,) = block.arrays
-    assert row["shape"] == [100, 784]
-    received = torch.frombuffer(bytearray(block.data), dtype=torch.float16).reshape(100, 784)
+    assert (row["shape"], row["scale"]) == ([100, 784], 1.0)
+    received = torch.frombuffer(bytearray(block.data), dtype=torch.int8).reshape(100, 784)
     assert torch.equal(received.float(), stored())
     assert all(int(stored()[10 * c : 10 * c + 10].unique(dim=0).shape[0]) == 10 for c in range(10))

@@ -438,6 +438,8 @@ def test_bad_arrays_are_named() -> None:
         DigitsChain().chain(-1)
     with pytest.raises(ValueError, match="steps"):
         TinyRBM().visits(0)
+    with pytest.raises(ValueError, match="name must be"):
+        ModernRecall.block("letters")
     with pytest.raises(TypeError, match="noise"):
         ImportanceSamples().bounds([[0.0]])  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="x must"):

@@ -107,22 +107,29 @@ export class Recall {
   }
 }
 
-// What a state is to the memories: "stored", "inverted", a "mixture" (the majority of three of them or of their inverses)
-// or "other"; `which` are the memories' numbers from 1, negative for an inverse.
-export function kind(x, memories) {
-  for (const [k, y] of memories.entries()) {
-    const o = overlap(x, y);
-    if (Math.abs(o) === 1) return { kind: o > 0 ? "stored" : "inverted", which: [o * (k + 1)] };
+// The signs, one for each part, with which the sum of the parts agrees with the state wherever it is not 0; null for none.
+function signs(x, parts) {
+  for (let choice = 0; choice < 2 ** parts.length; choice++) {
+    const way = parts.map((_, k) => ((choice >> k) & 1 ? -1 : 1));
+    if (x.every((v, i) => parts.reduce((sum, y, k) => sum + way[k] * y[i], 0) * v >= 0)) return way;
   }
-  for (let i = 0; i < memories.length; i++) {
-    for (let j = i + 1; j < memories.length; j++) {
-      for (let k = j + 1; k < memories.length; k++) {
-        for (const [a, b, c] of [[1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1], [-1, -1, -1]]) {
-          const votes = (v, at) => sign(a * memories[i][at] + b * memories[j][at] + c * memories[k][at]) === v;
-          if (x.every(votes)) return { kind: "mixture", which: [a * (i + 1), b * (j + 1), c * (k + 1)] };
-        }
-      }
-    }
+  return null;
+}
+
+// What a state is to the memories: "stored", "inverted", a "mixture" (the majority of three of them or of all, each as it is
+// or inverted) or "other"; `which` are the memories' numbers from 1, negative for an inverse.
+export function kind(x, memories) {
+  for (const way of [1, -1]) {
+    const k = memories.findIndex((y) => overlap(x, y) === way);
+    if (k >= 0) return { kind: way > 0 ? "stored" : "inverted", which: [way * (k + 1)] };
+  }
+  const n = memories.length;
+  const choices = [];
+  for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) for (let k = j + 1; k < n; k++) choices.push([i, j, k]);
+  if (n > 3) choices.push(Array.from({ length: n }, (_, k) => k));
+  for (const chosen of choices) {
+    const way = signs(x, chosen.map((k) => memories[k]));
+    if (way) return { kind: "mixture", which: chosen.map((k, at) => way[at] * (k + 1)) };
   }
   return { kind: "other", which: [] };
 }

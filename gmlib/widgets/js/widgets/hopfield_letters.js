@@ -259,7 +259,7 @@ class Letters {
     const names = which.map((k) => (k < 0 ? "−" : "") + this.name(Math.abs(k) - 1));
     if (what === "stored") return names[0];
     if (what === "inverted") return `inverted ${this.name(-which[0] - 1)}`;
-    if (what === "mixture") return `mix of ${names.join(", ")}`;
+    if (what === "mixture") return which.length > 4 ? `mix of all ${which.length}` : `mix of ${names.join(", ")}`;
     return what === "cycle" ? "two-cycle" : "other";
   }
 
