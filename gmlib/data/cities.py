@@ -136,7 +136,7 @@ def misspell(
     Args:
         x: spelt strings, shape (n, 5 length), -1 and 1.
         wrong: letters to replace in each string, at places drawn without repetition among its letters.
-        generator: source of the draws, on the device of ``x``; None for torch's default generator.
+        generator: source of the draws; None for torch's default generator.
 
     Returns:
         The misspelt strings, shape (n, 5 length): each letter in question is another one of a to z.
@@ -162,9 +162,10 @@ def misspell(
     fewest = int((numbers > 0).sum(1).min())
     if fewest < wrong:
         raise ValueError(f"wrong must be at most the {fewest} letters of the shortest string, got {wrong}")
-    keys = torch.rand(numbers.shape, generator=generator, device=x.device)
+    source = x.device if generator is None else generator.device
+    keys = torch.rand(numbers.shape, generator=generator, device=source).to(x.device)
     places = torch.where(numbers > 0, keys, -1.0).topk(wrong, 1).indices
-    shift = torch.randint(1, 26, places.shape, generator=generator, device=x.device)
+    shift = torch.randint(1, 26, places.shape, generator=generator, device=source).to(x.device)
     numbers = numbers.scatter(1, places, (numbers.gather(1, places) - 1 + shift) % 26 + 1)
     return (2 * (numbers[..., None] >> place & 1) - 1).flatten(1).to(x.dtype)
 

@@ -73,11 +73,13 @@ def complete(
         memory_format=torch.contiguous_format
     )  # (d, batch): the values of one unit lie together
     held = known.expand(x.shape).T.contiguous()
-    source = x.device if generator is None else generator.device
+    source = (
+        "cpu" if generator is None else generator.device
+    )  # the order is known here: no index waits for a device
     count = torch.zeros(x.shape[0], dtype=torch.int64, device=x.device)
     for _ in range(sweeps):
         before = state.clone()
-        for i in torch.randperm(net.d, generator=generator, device=source).to(x.device).unbind():
+        for i in torch.randperm(net.d, generator=generator, device=source).tolist():
             activation = net.weights[i] @ state + net.bias[i]
             state[i] = torch.where(held[i], state[i], follow(activation))
         moved = (state != before).any(0)

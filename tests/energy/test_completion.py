@@ -133,6 +133,11 @@ def test_on_a_gpu() -> None:
         Hopfield(net.weights.cuda(), net.bias.cuda()), x.cuda(), known.cuda(), generator=seeded(0)
     )
     assert torch.equal(on_gpu.state.cpu(), complete(net, x, known, generator=seeded(0)).state)
+    learnt = learn_hopfield(CITY.cuda())
+    trial = repair_strings(Hopfield(learnt.weights), CITY.cuda(), 2, generator=seeded(0))
+    assert trial.answers == list(city_strings())
+    trial = complete_strings(Hopfield(learnt.weights), CITY.cuda(), city_bits().cuda(), generator=seeded(0))
+    assert trial.before.is_cuda
 
 
 @pytest.mark.bad_input
