@@ -66,7 +66,7 @@ def law_after(rbm: RBM, law: Float[Tensor, "states"], k: int) -> Float[Tensor, "
         >>> bool((law_after(rbm, reference_law(), 30) - visible_law(rbm)).abs().max() < 1e-15)
         True
     """
-    check_law(rbm, law)
+    _check_law(rbm, law)
     check_count("k", k, low=0)
     step = transition_matrix(rbm)
     for _ in range(k):
@@ -74,7 +74,7 @@ def law_after(rbm: RBM, law: Float[Tensor, "states"], k: int) -> Float[Tensor, "
     return law
 
 
-def check_law(rbm: RBM, law: Tensor) -> None:
+def _check_law(rbm: RBM, law: Tensor) -> None:
     """Raise unless ``law`` holds the probabilities of all visible states of ``rbm``."""
     check_table("law", law)
     if rbm.d > MAX_MATRIX:
@@ -146,11 +146,11 @@ def cd_objective(rbm: RBM, law: Float[Tensor, "states"], k: int) -> Float[Tensor
         [0.0, 0.935, 0.936, 0.936]
     """
     moved = law_after(rbm, law, k)
-    log_model = log_model_law(rbm)
+    log_model = _log_model_law(rbm)
     return _kl(law, log_model) - _kl(moved, log_model)
 
 
-def log_model_law(rbm: RBM) -> Float[Tensor, "states"]:
+def _log_model_law(rbm: RBM) -> Float[Tensor, "states"]:
     """The logarithm of the visible law, (2^d,), in the order of all_states."""
     return torch.log_softmax(-rbm.free_energy(states_of(rbm, rbm.d)), 0)
 
@@ -190,6 +190,6 @@ def dropped_term(rbm: RBM, law: Float[Tensor, "states"], k: int) -> RBMGradient:
     check_count("k", k)
     with torch.enable_grad():
         moved = law_after(rbm, law, k)
-        log_ratio = (moved.log() - log_model_law(rbm)).detach()
+        log_ratio = (moved.log() - _log_model_law(rbm)).detach()
         parts = torch.autograd.grad(moved @ log_ratio, (rbm.weight, rbm.b, rbm.c))
     return RBMGradient(*parts)

@@ -153,7 +153,23 @@ def visible_law(rbm: RBM) -> Float[Tensor, "states"]:
 
 
 def states_of(rbm: RBM, n: int) -> Float[Tensor, "states n"]:
-    """All states of n units of 0 and 1 in the dtype and on the device of ``rbm``, (2^n, n)."""
+    """All states of n units of 0 and 1, in the dtype and on the device of ``rbm``.
+
+    Args:
+        rbm: the machine.
+        n: units: d for the visible states, d_h for the hidden ones.
+
+    Returns:
+        (2^n, n).
+
+    Raises:
+        ValueError: n is out of the range of all_states.
+
+    Example:
+        >>> from gmlib.energy import RBM, states_of
+        >>> states_of(RBM(4, 1), 1).tolist()
+        [[0.0], [1.0]]
+    """
     return all_states(n, 0, dtype=rbm.weight.dtype, device=rbm.weight.device)
 
 

@@ -96,10 +96,10 @@ def stationary_point(
         if value.abs().max() <= tol:
             return here
         move = -torch.linalg.pinv(field_jacobian(here, field), rtol=1e-10) @ value
-        there, halvings = moved_by(here, move), 0
+        there, halvings = _moved_by(here, move), 0
         while field(there).vector().norm() >= value.norm() and halvings < 20:
             halvings += 1
-            there = moved_by(here, move / 2**halvings)
+            there = _moved_by(here, move / 2**halvings)
         here = there
     if field(here).vector().abs().max() <= tol:
         return here
@@ -108,7 +108,7 @@ def stationary_point(
     )
 
 
-def moved_by(rbm: RBM, move: Tensor) -> RBM:
+def _moved_by(rbm: RBM, move: Tensor) -> RBM:
     """Return the machine whose parameters, in the order weight, b, c, are those of ``rbm`` plus ``move``."""
     weight, b, c = move.split((rbm.d * rbm.d_h, rbm.d, rbm.d_h))
     with torch.no_grad():
