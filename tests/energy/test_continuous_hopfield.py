@@ -25,29 +25,29 @@ def test_continuous_hopfield() -> None:
     # The energy falls along the ODE, at the rate of the closed form, from 200 starts and at three gains.
     for beta in (0.3, 1.0, 4.0):
         net = ContinuousHopfield(w, b, beta)
-        path = net.flow(2 * torch.randn(200, 6, generator=seeded(2), dtype=F64), 6.0)
+        path = net.flow(2 * torch.randn(200, 6, generator=seeded(2), dtype=F64), 4.0)
         assert (path.energy.diff(dim=0) <= 1e-12).all()
-        assert path.time[-1].item() == pytest.approx(6.0)
+        assert path.time[-1].item() == pytest.approx(4.0)
     # Large beta: the binary net. Every state of margin > 0 (by enumeration) has a stable rest beside it ...
     net, binary = ContinuousHopfield(w, b, 20.0), Hopfield(w, b)
     states = all_states(6, low=-1).to(F64)
     fixed = states[binary.is_fixed(states)]
     assert len(fixed) >= 2
-    found = net.flow(binary.activation(fixed), 15.0, 1000).state[-1]
+    found = net.flow(binary.activation(fixed), 12.0, 800).state[-1]
     # ... short of the corner by 1 - tanh(beta m), m the margin there.
     short = 2 / (1 + torch.exp(40 * binary.margins(fixed)))
     assert torch.allclose(fixed - found, fixed * short, rtol=0.05, atol=1e-10)
     assert short.max() < 1e-3
     # ... and every start flows to one of them.
-    ends = net.flow(torch.randn(100, 6, generator=seeded(3), dtype=F64), 15.0, 1500)
+    ends = net.flow(torch.randn(100, 6, generator=seeded(3), dtype=F64), 12.0, 800)
     assert binary.is_fixed(ends.state[-1].sign()).all()
     assert (ends.state[-1].abs() > 0.99).all()
     # Small beta, no biases: only x = 0, up to 1 / the largest eigenvalue.
     edge = ContinuousHopfield(w).critical_inv_temp()
     assert edge == pytest.approx(1 / torch.linalg.eigvalsh(w)[-1].item())
     start = 3 * torch.randn(50, 6, generator=seeded(4), dtype=F64)
-    assert ContinuousHopfield(w, inv_temp=0.9 * edge).flow(start, 150.0, 900).state[-1].abs().max() < 1e-5
-    above = ContinuousHopfield(w, inv_temp=1.1 * edge).flow(start, 150.0, 900)
+    assert ContinuousHopfield(w, inv_temp=0.9 * edge).flow(start, 100.0, 500).state[-1].abs().max() < 1e-3
+    above = ContinuousHopfield(w, inv_temp=1.1 * edge).flow(start, 100.0, 500)
     assert above.state[-1].norm(dim=1).min() > 0.1
     assert (above.energy[-1] < 0).all()  # below the 0 of x = 0
 
