@@ -236,7 +236,8 @@ class TinyRBM(Widget):
             >>> print(f"{law[0]:.3f} {law[15]:.3f}")  # all off, all on
             0.474 0.474
         """
-        return visible_law(self.machine)
+        with torch.no_grad():
+            return visible_law(self.machine)
 
     def gradients(self) -> tuple[RBMGradient, RBMGradient]:
         """The exact gradient of the mean log-likelihood, and that of CD-k in expectation.

@@ -48,7 +48,7 @@ class Digits {
       this.picture.canvas.style.cursor = pen === "off" ? "" : "crosshair";
     });
     view.draw(() => this.paint());
-    // Half a megabyte of weights: only for those who come near.
+    // The weights come only for those who come near.
     const observer = new IntersectionObserver((entries) => {
       if (!entries.at(-1).isIntersecting) return;
       observer.disconnect();
@@ -174,12 +174,15 @@ class Digits {
     this.note();
   }
 
+  // After a failure, whoever asks for a step asks for the weights once more.
   again() {
+    if (!this.machine) this.load();
     this.begin();
     this.view.redraw();
   }
 
   toggle() {
+    if (!this.machine) this.load();
     this.view.set({ playing: !this.view.get("playing") });
   }
 
@@ -215,7 +218,7 @@ class Digits {
   }
 
   go(count) {
-    if (!this.dream) return;
+    if (!this.dream) return void this.load();
     for (let t = 0; t < count; t++) this.step();
     this.view.redraw();
   }
