@@ -22,7 +22,7 @@ X = all_states(4, 0)
 
 
 def mixing_slowly() -> RBM:
-    """Second eigenvalue .75: ten steps from a start in one valley leave a bias that a mean over thousands shows."""
+    """Second eigenvalue .78: a few steps from a start in one valley leave a bias that a mean over thousands shows."""
     weight = torch.full((4, 1), 3.0, dtype=F64)
     return RBM.from_weights(weight, -weight[:, 0] / 2, -weight.sum(0) / 2 - 0.5)
 
