@@ -106,7 +106,7 @@ def decode(x: Float[Tensor, "n bits"]) -> list[str]:
         >>> decode(torch.tensor([[-1.0, -1.0, -1.0, 1.0, -1.0], [1.0, 1.0, 1.0, 1.0, 1.0]]))
         ['b', '?']
     """
-    check_bits(x)
+    _check_bits(x)
     table = ALPHABET + NO_LETTER * (2**LETTER_BITS - len(ALPHABET))
     bits = (x >= 0).unflatten(1, (-1, LETTER_BITS)).long()
     numbers = (bits << torch.arange(LETTER_BITS - 1, -1, -1, device=x.device)).sum(-1)
@@ -151,7 +151,7 @@ def misspell(
         >>> decode(misspell(encode(["oslo-norway"]), 2, generator=torch.Generator().manual_seed(0)))
         ['ozlo-noiway']
     """
-    check_bits(x)
+    _check_bits(x)
     check_count("wrong", wrong)
     place = torch.arange(LETTER_BITS - 1, -1, -1, device=x.device)
     numbers = ((x > 0).unflatten(1, (-1, LETTER_BITS)).long() << place).sum(-1)
@@ -170,7 +170,7 @@ def misspell(
     return (2 * (numbers[..., None] >> place & 1) - 1).flatten(1).to(x.dtype)
 
 
-def check_bits(x: Tensor) -> None:
+def _check_bits(x: Tensor) -> None:
     """Raise unless ``x`` is (n, 5 length), floating and finite."""
     check_event("x", x, ())
     if x.dim() != 2 or x.shape[1] == 0 or x.shape[1] % LETTER_BITS:

@@ -75,7 +75,7 @@ def attend(
 
 
 class ModernHopfield:
-    r"""A memory of K real patterns, the rows of X, with energy
+    r"""A memory of K real patterns, the rows of X, with a log-sum-exp energy.
 
     .. math:: E(x) = -\frac1\beta \log \sum_{k=1}^K \exp\big(\beta\, x^{(k)\top} x\big) + \frac12 x^\top x
 
