@@ -82,29 +82,31 @@ class RBMStep:
         share: Tensor,
     ) -> None:
         draws = iter(noise.split(self.sizes))
-
-        def bits(mean: Tensor) -> Tensor:
-            return (next(draws).view_as(mean) < mean).to(mean.dtype)
-
         persistent = self.chains is not None
-        data = bits(x) if self.binarise else x
+        data = _bits(x, next(draws)) if self.binarise else x
         below = mean = h
         if not persistent:
             mean = torch.addmm(c, data, weight).sigmoid_()
-            below = bits(mean)
+            below = _bits(mean, next(draws))
         for _ in range(self.k - 1):
-            below = bits(torch.addmm(c, bits(torch.addmm(b, below, weight.T).sigmoid_()), weight).sigmoid_())
-        chain.copy_(bits(torch.addmm(b, below, weight.T).sigmoid_()))
+            above = _bits(torch.addmm(b, below, weight.T).sigmoid_(), next(draws))
+            below = _bits(torch.addmm(c, above, weight).sigmoid_(), next(draws))
+        chain.copy_(_bits(torch.addmm(b, below, weight.T).sigmoid_(), next(draws)))
         both = torch.cat((data, chain))
         if persistent:  # one product for the hidden means of data and chains
             means = torch.addmm(c, both, weight).sigmoid_()
-            h.copy_(bits(means[self.rows :]))
+            h.copy_(_bits(means[self.rows :], next(draws)))
         else:
             means = torch.cat((mean, torch.addmm(c, chain, weight).sigmoid_()))
         means = means * share
         weight.addmm_(both.T, means)
         b.addmv_(both.T, share[:, 0])
         c.add_(means.sum(0))
+
+
+def _bits(mean: Tensor, noise: Tensor) -> Tensor:
+    # Not inside the step: a function defined there is made anew, and checked anew, at every call.
+    return (noise.view_as(mean) < mean).to(mean.dtype)
 
 
 def compiler_found() -> bool:
