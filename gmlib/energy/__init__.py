@@ -38,6 +38,7 @@ from gmlib.energy.onsager import (
 )
 from gmlib.energy.persistent import PersistentChains, pcd_gradient
 from gmlib.energy.rbm import RBM
+from gmlib.energy.rbm_completion import clamped_gibbs
 from gmlib.energy.rbm_exact import (
     gibbs_eigenvalues,
     joint_table,
@@ -89,6 +90,7 @@ __all__ = [
     "boltzmann_gibbs",
     "cd_gradient",
     "cd_objective",
+    "clamped_gibbs",
     "complete",
     "complete_strings",
     "coupled_estimate",
