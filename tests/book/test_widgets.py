@@ -20,6 +20,7 @@ from gmlib.energy import RBM, reference_rbm
 from gmlib.widgets import (
     Bandwidth,
     BrowserGan,
+    DigitsChain,
     DiracLaboratory,
     HonestDashboard,
     HopfieldLetters,
@@ -1546,6 +1547,123 @@ def test_a_tiny_chain_runs_in_view_and_rests_for_those_who_ask(browser: Any, sit
         assert "reduced motion" in found.locator(".gm-w-notice").inner_text()
         found.get_by_role("button", name="One step").click()
         assert_tiny(found, machine=TinyRBM().followed(1))
+
+
+def assert_dreams(found: Any, steps: int, **state: Any) -> None:
+    given = DigitsChain(**state)
+    terms = given.terms(steps)
+    rows = {
+        "steps of the chain": steps,
+        "free energy of the picture, nats": round(terms.free_energy, 2),
+        "ten test digits, on average": round(terms.digits, 2),
+        "pixels on": terms.pixels,
+        "hidden units on, expected": round(terms.hidden, 1),
+    }
+    assert_shows(found, {row: [value + 0.0] for row, value in rows.items()})
+
+
+def test_a_trained_machine_dreams_as_gmlib_does(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "digits-chain")
+        assert_dreams(found, 0)
+        step = found.get_by_role("button", name="One step")
+        for _ in range(3):
+            step.click()
+        assert_dreams(found, 3)
+        found.get_by_role("radio", name="noise").check()
+        assert_dreams(found, 0, start="noise")
+        found.get_by_role("button", name="New noise").click()
+        found.get_by_role("button", name="100 steps").click()
+        assert_dreams(found, 100, start="noise", seed=1)
+        found.get_by_label("inverse temperature").focus()
+        tab.keyboard.press("End")
+        found.get_by_role("button", name="Start again").click()
+        step.click()
+        assert_dreams(found, 1, start="noise", inv_temp=3.0, seed=1)
+        found.get_by_role("radio", name="a test digit").check()
+        found.get_by_label("test digit", exact=True).focus()
+        tab.keyboard.press("Home")
+        assert_dreams(found, 0, digit=0, inv_temp=3.0, seed=1)
+        found.get_by_role("radio", name="upper").check()
+        assert_shows(found, {"pixels held": [392.0]})
+        step.click()
+        assert_dreams(found, 1, digit=0, half="upper", inv_temp=3.0, seed=1)
+        tab.wait_for_function(
+            "() => document.querySelector('[data-widget=digits-chain] .gm-w-live').textContent.includes('392 held')"
+        )
+
+
+def test_pixels_are_held_by_keys_and_by_hand(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "digits-chain")
+        found.get_by_role("radio", name="a blank sheet").check()
+        pen = found.get_by_label("width of the pen")
+        pen.focus()
+        tab.keyboard.press("Home")
+        found.get_by_role("button", name="pen at column 15, row 15").focus()
+        for key in ("Space", "ArrowRight", "Space", "ArrowDown", "Delete"):
+            tab.keyboard.press(key)
+        held = {"ink": [14 * 28 + 14, 14 * 28 + 15], "paper": [15 * 28 + 15]}
+        assert_shows(found, {"pixels held": [3.0]})
+        assert_dreams(found, 0, start="blank", **held)
+        found.get_by_role("button", name="One step").click()
+        assert_dreams(found, 1, start="blank", **held)
+        found.get_by_role("radio", name="let go").check()
+        found.get_by_role("button", name="pen at").focus()
+        tab.keyboard.press("ArrowUp")
+        tab.keyboard.press("Space")
+        assert_shows(found, {"pixels held": [2.0]})
+        found.get_by_role("button", name="Let go of all").click()
+        assert_shows(found, {"pixels held": [0.0]})
+        found.get_by_role("radio", name="ink").check()
+        canvas = found.locator("canvas").first
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        cell = box["width"] / 28
+        tab.mouse.move(box["x"] + 4.5 * cell, box["y"] + 6.5 * cell)
+        tab.mouse.down()
+        tab.mouse.move(box["x"] + 20.5 * cell, box["y"] + 6.5 * cell, steps=3)
+        tab.mouse.up()
+        assert_shows(found, {"pixels held": [17.0]})  # none is left out on the way
+        found.get_by_role("button", name="Start again").click()
+        assert_dreams(found, 0, start="blank", ink=[6 * 28 + column for column in range(4, 21)])
+        found.get_by_role("button", name="Let go of all").click()
+        found.get_by_label("hold what I draw").uncheck()
+        found.get_by_role("button", name="Start again").click()
+        tab.mouse.click(box["x"] + 4.5 * cell, box["y"] + 6.5 * cell)
+        assert_shows(found, {"pixels held": [0.0], "pixels on": [1.0]})
+
+
+def test_a_finger_draws_what_the_machine_completes(browser: Any, site: str) -> None:
+    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+        found = widget(tab, "digits-chain")
+        found.get_by_role("radio", name="a blank sheet").check()
+        canvas = found.locator("canvas").first
+        canvas.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        box = canvas.bounding_box()
+        touched(tab, *((box["x"] + x, box["y"] + 80) for x in range(80, 200, 20)))
+        (held,) = shown(found, "pixels held")
+        assert held > 15
+        assert shown(found, "pixels on") == [held]
+
+
+def test_the_chain_of_digits_runs_in_view_and_rests_for_those_who_ask(browser: Any, site: str) -> None:
+    with opened(browser, site) as tab:
+        found = widget(tab, "digits-chain")
+        found.get_by_role("button", name="Play").click()
+        tab.wait_for_timeout(1000)
+        found.get_by_role("button", name="Pause").click()
+        tab.wait_for_timeout(150)
+        (steps,) = shown(found, "steps of the chain")
+        assert steps > 3
+        assert_dreams(found, int(steps))
+    with opened(browser, site, reduced_motion="reduce") as tab:
+        found = widget(tab, "digits-chain")
+        assert_dreams(found, 0)
+        found.get_by_role("button", name="Play").click()
+        tab.wait_for_timeout(300)
+        assert_dreams(found, 0)
+        assert "reduced motion" in found.locator(".gm-w-notice").inner_text()
 
 
 def picture(found: Any) -> str:
