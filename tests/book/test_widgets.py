@@ -1596,6 +1596,7 @@ def test_a_trained_machine_dreams_as_gmlib_does(browser: Any, site: str) -> None
 def test_pixels_are_held_by_keys_and_by_hand(browser: Any, site: str) -> None:
     with opened(browser, site) as tab:
         found = widget(tab, "digits-chain")
+        assert_dreams(found, 0)  # the weights are there
         found.get_by_role("radio", name="a blank sheet").check()
         pen = found.get_by_label("width of the pen")
         pen.focus()
@@ -1637,6 +1638,7 @@ def test_pixels_are_held_by_keys_and_by_hand(browser: Any, site: str) -> None:
 def test_a_finger_draws_what_the_machine_completes(browser: Any, site: str) -> None:
     with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
         found = widget(tab, "digits-chain")
+        assert_dreams(found, 0)  # the weights are there
         found.get_by_role("radio", name="a blank sheet").check()
         canvas = found.locator("canvas").first
         canvas.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
@@ -1650,6 +1652,7 @@ def test_a_finger_draws_what_the_machine_completes(browser: Any, site: str) -> N
 def test_the_chain_of_digits_runs_in_view_and_rests_for_those_who_ask(browser: Any, site: str) -> None:
     with opened(browser, site) as tab:
         found = widget(tab, "digits-chain")
+        assert_dreams(found, 0)  # the weights are there
         found.get_by_role("button", name="Play").click()
         tab.wait_for_timeout(1000)
         found.get_by_role("button", name="Pause").click()
