@@ -21,7 +21,8 @@ def clamped_gibbs(
 ) -> Float[Tensor, "*batch d"]:
     r"""Draw the unknown visible units given the known ones, by block Gibbs sampling with the known ones clamped.
 
-    .. math:: h \sim p(h \mid x), \qquad x_i \sim p(x_i \mid h) \ \text{ where unknown}, \qquad x_i \text{ stays where known}
+    .. math:: h \sim p(h \mid x), \qquad x_i \sim p(x_i \mid h) \ \text{ where unknown}, \qquad
+              x_i \text{ stays where known}
 
     The chain leaves :math:`p(x_{\text{unknown}} \mid x_{\text{known}})` of the machine invariant. The unknown units start
     at what ``x`` has there; how long the chain remembers that is not bounded by the method.

@@ -1,6 +1,7 @@
 """Annealed importance sampling against closed forms and enumeration."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -158,6 +159,11 @@ def step(x: torch.Tensor, beta: float) -> torch.Tensor:
     return x
 
 
+def wrong(value: Any) -> Any:
+    """A value of the wrong kind, past the type checker."""
+    return value
+
+
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("call", "error", "said"),
@@ -176,9 +182,13 @@ def step(x: torch.Tensor, beta: float) -> torch.Tensor:
             ValueError,
             "path must have shape",
         ),
-        (lambda: ais(None, step, torch.zeros(2, 1), rbm_path()), TypeError, "log_density must be callable"),
-        (lambda: ais(step, 3, torch.zeros(2, 1), rbm_path()), TypeError, "kernel must be callable"),
-        (lambda: ais(step, step, [0.0], rbm_path()), TypeError, "x must be a torch.Tensor"),
+        (
+            lambda: ais(wrong(None), step, torch.zeros(2, 1), rbm_path()),
+            TypeError,
+            "log_density must be callable",
+        ),
+        (lambda: ais(step, wrong(3), torch.zeros(2, 1), rbm_path()), TypeError, "kernel must be callable"),
+        (lambda: ais(step, step, wrong([0.0]), rbm_path()), TypeError, "x must be a torch.Tensor"),
         (
             lambda: rbm_log_likelihood(RBM(2, 2), torch.zeros(3, 3), 0.0),
             ValueError,

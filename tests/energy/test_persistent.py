@@ -1,5 +1,7 @@
 """Persistent contrastive divergence against exact sums."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -90,11 +92,16 @@ def test_chains_start_at_random() -> None:
     assert abs(h.mean().item() - 0.5) < 5 * 0.5 / 20_000**0.5
 
 
+def wrong(value: Any) -> Any:
+    """A value of the wrong kind, past the type checker."""
+    return value
+
+
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [
-        (lambda: PersistentChains([[0.0]]), TypeError, "h must be a torch.Tensor, got list"),
+        (lambda: PersistentChains(wrong([[0.0]])), TypeError, "h must be a torch.Tensor, got list"),
         (lambda: PersistentChains(torch.zeros(3)), ValueError, r"h must have shape \(chains, d_h\)"),
         (lambda: PersistentChains(torch.full((1, 1), float("nan"))), ValueError, "h must be finite"),
         (lambda: PersistentChains.start(RBM(2, 2), 0), ValueError, "chains must be at least 1, got 0"),

@@ -57,7 +57,7 @@ def test_a_step_of_pcd_is_its_gradient(k: int) -> None:
     rbm, x = reference_rbm(), data()
     start = PersistentChains.start(rbm, 7, generator=generator(1))
     draws = Replay(2, [(7, 4), (7, 3)] * k).parts
-    h = start.h
+    h, chain = start.h, x
     for i in range(k):
         chain = rbm.sample_visible(h, noise=draws[2 * i])
         h = rbm.sample_hidden(chain, noise=draws[2 * i + 1])
