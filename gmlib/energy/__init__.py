@@ -40,19 +40,18 @@ from gmlib.energy.persistent import PersistentChains, pcd_gradient
 from gmlib.energy.rbm import RBM
 from gmlib.energy.rbm_completion import clamped_gibbs
 from gmlib.energy.rbm_exact import (
-    gibbs_eigenvalues,
     joint_table,
     log_prob,
     log_z,
     reference_law,
     reference_rbm,
-    second_eigenvalue,
     smaller_layer,
     states_of,
     transition_matrix,
     visible_law,
 )
 from gmlib.energy.rbm_gradient import RBMGradient, exact_gradient, model_statistics, statistics
+from gmlib.energy.rbm_mixing import gibbs_eigenvalues, second_eigenvalue
 from gmlib.energy.rbm_training import RBMHistory, train_rbm
 from gmlib.energy.recall import Recall, recall
 from gmlib.energy.states import all_states, state_chunks, state_index

@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_table
+from gmlib._checks import check_count
+from gmlib.energy._rbm_checks import MAX_MATRIX, check_law, check_rbm, check_rows
 from gmlib.energy.rbm import RBM
-from gmlib.energy.rbm_exact import MAX_MATRIX, states_of, transition_matrix
+from gmlib.energy.rbm_exact import states_of, transition_matrix
 from gmlib.energy.rbm_gradient import RBMGradient, statistics
 
 
@@ -33,6 +34,7 @@ def cd_gradient(
         The direction; its mean over the draws is ``expected_cd_gradient``.
 
     Raises:
+        TypeError: ``rbm`` is no RBM, or x not of its dtype.
         ValueError: k is below 1, or x has the wrong shape.
 
     Example:
@@ -43,6 +45,7 @@ def cd_gradient(
         (torch.Size([6, 2]), True)
     """
     check_count("k", k)
+    check_rows(rbm, x)
     return statistics(rbm, x) - statistics(rbm, rbm.gibbs(x, k, generator=generator))
 
 
@@ -58,6 +61,7 @@ def law_after(rbm: RBM, law: Float[Tensor, "states"], k: int) -> Float[Tensor, "
         (2^d,).
 
     Raises:
+        TypeError: ``rbm`` is no RBM, or the law not of its dtype.
         ValueError: the law has the wrong length or is no law, or k is negative.
 
     Example:
@@ -76,14 +80,10 @@ def law_after(rbm: RBM, law: Float[Tensor, "states"], k: int) -> Float[Tensor, "
 
 def _check_law(rbm: RBM, law: Tensor) -> None:
     """Raise unless ``law`` holds the probabilities of all visible states of ``rbm``."""
-    check_table("law", law)
+    check_rbm("rbm", rbm)
     if rbm.d > MAX_MATRIX:
         raise ValueError(f"rbm must have at most {MAX_MATRIX} visible units here, got {rbm.d}")
-    if tuple(law.shape) != (2**rbm.d,):
-        raise ValueError(
-            f"law must have shape ({2**rbm.d},), one probability for each of the 2^{rbm.d} visible states, "
-            f"got {tuple(law.shape)}"
-        )
+    check_law(law, 2**rbm.d, rbm.weight, f"one probability for each of the 2^{rbm.d} visible states")
 
 
 def expected_cd_gradient(
@@ -105,6 +105,7 @@ def expected_cd_gradient(
         The direction.
 
     Raises:
+        TypeError: ``rbm`` is no RBM, or the law not of its dtype.
         ValueError: the law does not fit, or k is below 1.
 
     Example:
@@ -114,6 +115,7 @@ def expected_cd_gradient(
         True
     """
     check_count("k", k)
+    _check_law(rbm, law)  # before its 2^d states are made
     x = states_of(rbm, rbm.d)
     with torch.set_grad_enabled(differentiable):
         moved = law_after(rbm, law, k)
@@ -138,6 +140,7 @@ def cd_objective(rbm: RBM, law: Float[Tensor, "states"], k: int) -> Float[Tensor
         A scalar.
 
     Raises:
+        TypeError: ``rbm`` is no RBM, or the law not of its dtype.
         ValueError: the law does not fit, or k is negative.
 
     Example:
@@ -178,6 +181,7 @@ def dropped_term(rbm: RBM, law: Float[Tensor, "states"], k: int) -> RBMGradient:
         The dropped term, with the sign that makes :math:`-\partial_\theta \mathrm{CD}_k` of the sum.
 
     Raises:
+        TypeError: ``rbm`` is no RBM, or the law not of its dtype.
         ValueError: the law does not fit, or k is below 1.
 
     Example:

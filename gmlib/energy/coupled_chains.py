@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from gmlib._checks import check_callable, check_count, check_event
+from gmlib._checks import check_callable, check_count, check_tensor
+from gmlib.energy._rbm_checks import check_rows
 from gmlib.energy.rbm import RBM
 from gmlib.energy.rbm_gradient import RBMGradient, statistics
 
@@ -64,6 +65,7 @@ def coupled_step(
         Both new states.
 
     Raises:
+        TypeError: ``rbm`` is no RBM, or x not of its dtype.
         ValueError: the shapes differ, or are not (n, d).
 
     Example:
@@ -73,12 +75,16 @@ def coupled_step(
         >>> bool((x == y).all())  # without weights the means agree, and so do the draws
         True
     """
-    check_event("x", x, (rbm.d,))
-    if y.shape != x.shape or y.dtype != x.dtype:
-        raise ValueError(f"y must be {tuple(x.shape)} of {x.dtype} like x, got {tuple(y.shape)} of {y.dtype}")
+    check_rows(rbm, x)
+    check_tensor("y", y)
+    if y.shape != x.shape or y.dtype != x.dtype or y.device != x.device:
+        raise ValueError(
+            f"y must be {tuple(x.shape)} of {x.dtype} on {x.device} like x, "
+            f"got {tuple(y.shape)} of {y.dtype} on {y.device}"
+        )
 
     def uniform(n: int) -> Tensor:
-        return torch.rand(*x.shape[:-1], n, generator=generator, dtype=x.dtype, device=x.device)
+        return torch.rand(x.shape[0], n, generator=generator, dtype=x.dtype, device=x.device)
 
     up, down = uniform(rbm.d_h), uniform(rbm.d)
     h_x, h_y = rbm.sample_hidden(x, noise=up), rbm.sample_hidden(y, noise=up)
@@ -116,7 +122,7 @@ def coupled_estimate(
         The estimates and when the pairs met.
 
     Raises:
-        TypeError: ``function`` cannot be called.
+        TypeError: ``function`` cannot be called, ``rbm`` is no RBM, or x not of its dtype.
         ValueError: a count is out of range, or x has the wrong shape.
 
     Example:
@@ -130,7 +136,7 @@ def coupled_estimate(
     check_callable("function", function)
     check_count("k", k, low=0)
     check_count("max_steps", max_steps, low=k + 1)
-    check_event("x", x, (rbm.d,))
+    check_rows(rbm, x)
     ahead, behind = rbm.gibbs(x, 1, generator=generator), x
     # When X_t is one step ahead of Y_{t-1}: t = 1 here.
     value = function(x if k == 0 else ahead)
@@ -168,14 +174,16 @@ def unbiased_gradient(
         rbm: the machine.
         x: data, at which the chains start, (n, d).
         k: Gibbs steps before the repair begins.
-        max_steps: at most so many steps; pairs that have not met by then leave a bias.
+        max_steps: at most so many steps, by which all pairs must have met.
         generator: source of the draws.
 
     Returns:
         The direction; its mean over the draws is ``exact_gradient``.
 
     Raises:
+        TypeError: ``rbm`` is no RBM, or x not of its dtype.
         ValueError: a count is out of range, or x has the wrong shape.
+        RuntimeError: a pair had not met after ``max_steps``.
 
     Example:
         >>> import torch
@@ -184,10 +192,17 @@ def unbiased_gradient(
         torch.Size([6, 2])
     """
 
+    check_rows(rbm, x)
+
     def both(state: Tensor) -> Tensor:
         h = rbm.hidden_mean(state)
         return torch.cat(((state[:, :, None] * h[:, None]).flatten(1), state, h), -1)
 
     found = coupled_estimate(rbm, x, both, k=k, max_steps=max_steps, generator=generator)
+    if not bool(found.met.all()):
+        raise RuntimeError(
+            f"{int((~found.met).sum())} of {len(x)} pairs of chains had not met after max_steps={max_steps} steps, "
+            "and without their repair the gradient is biased: raise max_steps"
+        )
     weight, b, c = found.value.mean(0).split((rbm.d * rbm.d_h, rbm.d, rbm.d_h))
     return statistics(rbm, x) - RBMGradient(weight.view_as(rbm.weight), b, c)

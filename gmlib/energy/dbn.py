@@ -6,10 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_event
-from gmlib.energy._softplus import softplus
+from gmlib._checks import check_count
+from gmlib.energy._draws import bernoulli
+from gmlib.energy._layers import check_bits, check_layer
+from gmlib.energy._rbm_checks import MAX_MATRIX, check_law, check_rbm, check_rows
+from gmlib.energy._softplus import log_conditional, softplus
+from gmlib.energy._spins import check_like
 from gmlib.energy.rbm import RBM
-from gmlib.energy.rbm_exact import MAX_MATRIX, log_prob, states_of
+from gmlib.energy.rbm_exact import log_prob, states_of
 
 
 class DeepBeliefNetwork:
@@ -26,8 +30,8 @@ class DeepBeliefNetwork:
         top: RBM on h: its visible units are the lower one's hidden units.
 
     Raises:
-        TypeError: one is no RBM.
-        ValueError: the sizes do not fit.
+        TypeError: one is no RBM, or their dtypes differ.
+        ValueError: the sizes or devices do not fit.
 
     Example:
         >>> import torch
@@ -39,15 +43,17 @@ class DeepBeliefNetwork:
 
     def __init__(self, lower: RBM, top: RBM) -> None:
         for name, value in (("lower", lower), ("top", top)):
-            if not isinstance(value, RBM):
-                raise TypeError(f"{name} must be an RBM, got {type(value).__name__}")
+            check_rbm(name, value)
         if top.d != lower.d_h:
             raise ValueError(
                 f"top must have {lower.d_h} visible units, one a hidden unit of lower, got {top.d}"
             )
+        check_like("top", top.weight, lower.weight, "lower")
         self.lower, self.top = lower, top
 
     def _log_terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        check_layer("x", x, self.lower.d, self.lower.weight)
+        check_bits("x", x)
         if self.lower.d_h > MAX_MATRIX:
             raise ValueError(
                 f"lower must have at most {MAX_MATRIX} hidden units to sum over h, got {self.lower.d_h}"
@@ -61,9 +67,9 @@ class DeepBeliefNetwork:
         r"""Return the exact :math:`\log p(x)`, (\*batch,), in nats, by a sum over the states of h.
 
         Raises:
-            ValueError: there are more than 12 hidden units, or x does not end in d units.
+            TypeError: x is not of the dtype of the machines.
+            ValueError: there are more than 12 hidden units, x does not end in d units, or holds others than 0 and 1.
         """
-        check_event("x", x, (self.lower.d,))
         _, log_joint = self._log_terms(x)
         return torch.logsumexp(log_joint, -1)
 
@@ -78,12 +84,11 @@ class DeepBeliefNetwork:
         h drawn from q: so it never falls if that does not.
 
         Raises:
-            ValueError: there are more than 12 hidden units, or x does not end in d units.
+            TypeError: x is not of the dtype of the machines.
+            ValueError: there are more than 12 hidden units, x does not end in d units, or holds others than 0 and 1.
         """
-        check_event("x", x, (self.lower.d,))
         h, log_joint = self._log_terms(x)
-        up = self.lower.hidden_logits(x)
-        log_q = up @ h.T - softplus(up).sum(-1, keepdim=True)
+        log_q = log_conditional(self.lower.hidden_logits(x), h)
         return (log_q.exp() * (log_joint - log_q)).sum(-1)
 
     @torch.no_grad()
@@ -105,9 +110,8 @@ class DeepBeliefNetwork:
         """
         check_count("n", n)
         check_count("steps", steps, low=0)
-        weight = self.top.weight
-        coins = torch.rand(n, self.top.d, generator=generator, dtype=weight.dtype, device=weight.device)
-        h = self.top.gibbs((coins < 0.5).to(weight.dtype), steps, generator=generator)
+        coins = bernoulli(self.top.weight.new_full((n, self.top.d), 0.5), generator)
+        h = self.top.gibbs(coins, steps, generator=generator)
         return self.lower.sample_visible(h, generator=generator)
 
 
@@ -132,8 +136,7 @@ def tied_top(lower: RBM) -> RBM:
         >>> tied_top(RBM(4, 3)).weight.shape
         torch.Size([3, 4])
     """
-    if not isinstance(lower, RBM):
-        raise TypeError(f"lower must be an RBM, got {type(lower).__name__}")
+    check_rbm("lower", lower)
     return RBM.from_weights(lower.weight.detach().T, lower.c.detach(), lower.b.detach())
 
 
@@ -152,7 +155,8 @@ def hidden_law(
         (2^d_h,), in the order of all_states.
 
     Raises:
-        ValueError: the shapes do not fit, or there are too many hidden units.
+        TypeError: ``rbm`` is no RBM, or a tensor not of its dtype.
+        ValueError: the shapes do not fit, ``law`` is no law, or there are too many hidden units.
 
     Example:
         >>> import torch
@@ -160,11 +164,10 @@ def hidden_law(
         >>> hidden_law(RBM(3, 2, std=0.0), torch.ones(1, 3)).tolist()
         [0.25, 0.25, 0.25, 0.25]
     """
-    check_event("x", x, (rbm.d,))
+    check_rows(rbm, x)
     if rbm.d_h > MAX_MATRIX:
         raise ValueError(f"rbm must have at most {MAX_MATRIX} hidden units, got {rbm.d_h}")
-    if law is not None and tuple(law.shape) != tuple(x.shape[:1]):
-        raise ValueError(f"law must have shape ({x.shape[0]},), got {tuple(law.shape)}")
-    up = rbm.hidden_logits(x)
-    q = torch.exp(up @ states_of(rbm, rbm.d_h).T - softplus(up).sum(-1, keepdim=True))
+    if law is not None:
+        check_law(law, x.shape[0], rbm.weight)
+    q = log_conditional(rbm.hidden_logits(x), states_of(rbm, rbm.d_h)).exp()
     return q.mean(0) if law is None else law @ q

@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_count, check_event, check_finite, check_number, check_tensor
+from gmlib._checks import check_count, check_number
 from gmlib.distributions import GaussianMixture
+from gmlib.energy._draws import bernoulli
+from gmlib.energy._layers import check_layer, check_parameters
 from gmlib.energy._softplus import softplus
 from gmlib.energy.states import all_states
 
@@ -82,22 +84,13 @@ class GaussianRBM(nn.Module):
         """Return the machine with these parameters: ``weight`` (d, d_h), ``b`` (d,), ``c`` (d_h,), ``var`` (d,).
 
         Raises:
-            TypeError: one is no floating tensor.
-            ValueError: the shapes do not fit, a number is not finite, or a variance not positive.
+            TypeError: one is no floating tensor, or not of the dtype of ``weight``.
+            ValueError: the shapes or devices do not fit, a number is not finite, or a variance not positive.
         """
-        check_tensor("weight", weight)
-        check_finite("weight", weight)
-        if weight.dim() != 2 or weight.numel() == 0:
-            raise ValueError(f"weight must have shape (d, d_h), got {tuple(weight.shape)}")
-        d, d_h = weight.shape
-        for name, value, n in (("b", b, d), ("c", c, d_h), ("var", var, d)):
-            check_tensor(name, value)
-            check_finite(name, value)
-            if tuple(value.shape) != (n,):
-                raise ValueError(f"{name} must have shape ({n},), got {tuple(value.shape)}")
+        check_parameters(weight, {"b": b, "var": var}, {"c": c})
         if not bool((var > 0).all()):
             raise ValueError(f"var must be positive, got {float(var.min()):g}")
-        rbm = cls(d, d_h, std=0.0, dtype=weight.dtype, device=weight.device)
+        rbm = cls(*weight.shape, std=0.0, dtype=weight.dtype, device=weight.device)
         with torch.no_grad():
             for parameter, value in ((rbm.weight, weight), (rbm.b, b), (rbm.c, c), (rbm.log_var, var.log())):
                 parameter.copy_(value)
@@ -120,14 +113,14 @@ class GaussianRBM(nn.Module):
 
     def energy(self, x: Float[Tensor, "*batch d"], h: Float[Tensor, "*batch d_h"]) -> Float[Tensor, "*batch"]:
         r"""Return :math:`E(x, h)`, (\*batch,)."""
-        check_event("x", x, (self.d,))
-        check_event("h", h, (self.d_h,))
+        check_layer("x", x, self.d, self.weight)
+        check_layer("h", h, self.d_h, self.weight)
         squares = ((x - self.b).square() / (2 * self.var)).sum(-1)
         return squares - ((x / self.var) @ self.weight * h).sum(-1) - h @ self.c
 
     def hidden_logits(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d_h"]:
         r"""Return :math:`c + W^\top (x / v)`, (\*batch, d_h)."""
-        check_event("x", x, (self.d,))
+        check_layer("x", x, self.d, self.weight)
         return (x / self.var) @ self.weight + self.c
 
     def hidden_mean(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d_h"]:
@@ -136,7 +129,7 @@ class GaussianRBM(nn.Module):
 
     def visible_mean(self, h: Float[Tensor, "*batch d_h"]) -> Float[Tensor, "*batch d"]:
         r"""Return :math:`\mathbb E[x \mid h] = b + W h`, (\*batch, d)."""
-        check_event("h", h, (self.d_h,))
+        check_layer("h", h, self.d_h, self.weight)
         return h @ self.weight.T + self.b
 
     def free_energy(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
@@ -146,6 +139,10 @@ class GaussianRBM(nn.Module):
         """
         logits = self.hidden_logits(x)
         return ((x - self.b).square() / (2 * self.var)).sum(-1) - softplus(logits).sum(-1)
+
+    def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
+        r"""Return the free energy, (\*batch,): the energy of the visible units alone, for learning by two phases."""
+        return self.free_energy(x)
 
     def score(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         r"""Return :math:`\nabla_x \log p(x) = \big(b + W \bar h(x) - x\big) / v`: towards the mean that h calls for."""
@@ -187,6 +184,32 @@ class GaussianRBM(nn.Module):
             var = self.var.expand_as(means)
             return GaussianMixture(means, log_weights=torch.log_softmax(log_weights, 0), var=var)
 
+    def sample_hidden(
+        self,
+        x: Float[Tensor, "*batch d"],
+        *,
+        generator: torch.Generator | None = None,
+        noise: Float[Tensor, "*batch d_h"] | None = None,
+    ) -> Float[Tensor, "*batch d_h"]:
+        r"""Draw h given x: 1 where a uniform number, from ``noise`` if given, is below the mean; (\*batch, d_h)."""
+        return bernoulli(self.hidden_mean(x), generator, noise)
+
+    @torch.no_grad()
+    def sample_visible(
+        self,
+        h: Float[Tensor, "*batch d_h"],
+        *,
+        generator: torch.Generator | None = None,
+        noise: Float[Tensor, "*batch d"] | None = None,
+    ) -> Float[Tensor, "*batch d"]:
+        r"""Draw x given h: :math:`b + W h` plus a standard normal number, ``noise`` if given, times :math:`\sqrt v`."""
+        mean = self.visible_mean(h)
+        if noise is None:
+            noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
+        elif noise.shape != mean.shape:
+            raise ValueError(f"noise must have shape {tuple(mean.shape)}, got {tuple(noise.shape)}")
+        return mean + self.var.sqrt() * noise
+
     @torch.no_grad()
     def gibbs(
         self, x: Float[Tensor, "*batch d"], k: int, *, generator: torch.Generator | None = None
@@ -202,13 +225,9 @@ class GaussianRBM(nn.Module):
             ValueError: k is negative, or x does not end in d units.
         """
         check_count("k", k, low=0)
-        check_event("x", x, (self.d,))
-        std = self.var.sqrt()
+        check_layer("x", x, self.d, self.weight)
         for _ in range(k):
-            mean = self.hidden_mean(x)
-            h = torch.rand(mean.shape, generator=generator, dtype=x.dtype, device=x.device) < mean
-            mean = self.visible_mean(h.to(x.dtype))
-            x = mean + std * torch.randn(mean.shape, generator=generator, dtype=x.dtype, device=x.device)
+            x = self.sample_visible(self.sample_hidden(x, generator=generator), generator=generator)
         return x
 
     def cd_loss(
@@ -227,6 +246,9 @@ class GaussianRBM(nn.Module):
             ValueError: k is below 1, or x has the wrong shape.
         """
         check_count("k", k)
+        check_layer("x", x, self.d, self.weight)
+        if x.dim() != 2 or x.shape[0] == 0:
+            raise ValueError(f"x must have shape (n, {self.d}) with n >= 1, got {tuple(x.shape)}")
         moved = self.gibbs(x, k, generator=generator)
         return self.free_energy(x).mean() - self.free_energy(moved).mean()
 

@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_event
+from gmlib._checks import check_count
+from gmlib.energy._layers import check_layer
+from gmlib.energy._rbm_checks import check_rbm, check_rows
 from gmlib.energy.rbm import RBM
 from gmlib.energy.rbm_gradient import RBMGradient, statistics
 
@@ -27,6 +29,7 @@ def mean_field_reconstruction(
         Means between 0 and 1, (\*batch, d).
 
     Raises:
+        TypeError: ``rbm`` is no RBM, or x not of its dtype.
         ValueError: k is below 1, or x does not end in d units.
 
     Example:
@@ -36,7 +39,8 @@ def mean_field_reconstruction(
         [0.5, 0.5]
     """
     check_count("k", k)
-    check_event("x", x, (rbm.d,))
+    check_rbm("rbm", rbm)
+    check_layer("x", x, rbm.d, rbm.weight)
     for _ in range(k):
         x = rbm.visible_mean(rbm.hidden_mean(x))
     return x
@@ -68,7 +72,8 @@ def mean_field_gradient(
         The direction.
 
     Raises:
-        ValueError: the shapes do not fit, or k is below 1.
+        TypeError: ``rbm`` is no RBM, or a tensor not of its dtype.
+        ValueError: the shapes do not fit, ``law`` is no law, or k is below 1.
 
     Example:
         >>> from gmlib.energy import mean_field_gradient, reference_rbm, states_of, visible_law
@@ -78,6 +83,7 @@ def mean_field_gradient(
         >>> round(off.weight.abs().max().item(), 2)
         0.08
     """
+    check_rows(rbm, x)
     with torch.set_grad_enabled(differentiable):
         moved = mean_field_reconstruction(rbm, x, k)
         start = statistics(rbm, x, law, differentiable=differentiable)

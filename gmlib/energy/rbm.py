@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_count, check_event, check_finite, check_number, check_tensor
+from gmlib._checks import check_count, check_number
+from gmlib.energy._draws import bernoulli
+from gmlib.energy._layers import check_layer, check_parameters
 from gmlib.energy._softplus import softplus
 
 
@@ -70,26 +72,10 @@ class RBM(nn.Module):
         """Return the machine with these parameters: ``weight`` (d, d_h), ``b`` (d,), ``c`` (d_h,); they are copied.
 
         Raises:
-            TypeError: one is no floating tensor.
-            ValueError: the shapes do not fit, or a number is not finite.
+            TypeError: one is no floating tensor, or not of the dtype of ``weight``.
+            ValueError: the shapes or devices do not fit, or a number is not finite.
         """
-        for name, value in (("weight", weight), ("b", b), ("c", c)):
-            check_tensor(name, value)
-            check_finite(name, value)
-        if weight.dim() != 2 or weight.numel() == 0:
-            raise ValueError(
-                f"weight must have shape (d, d_h), one row a visible unit, got {tuple(weight.shape)}"
-            )
-        for name, value, n in (("b", b, weight.shape[0]), ("c", c, weight.shape[1])):
-            if tuple(value.shape) != (n,):
-                raise ValueError(
-                    f"{name} must have shape ({n},) for a weight of shape {tuple(weight.shape)}, "
-                    f"got {tuple(value.shape)}"
-                )
-            if value.dtype != weight.dtype or value.device != weight.device:
-                raise ValueError(
-                    f"{name} must be {weight.dtype} on {weight.device} like weight, got {value.dtype} on {value.device}"
-                )
+        check_parameters(weight, {"b": b}, {"c": c})
         rbm = cls(*weight.shape, std=0.0, dtype=weight.dtype, device=weight.device)
         with torch.no_grad():
             rbm.weight.copy_(weight)
@@ -109,8 +95,8 @@ class RBM(nn.Module):
 
     def energy(self, x: Float[Tensor, "*batch d"], h: Float[Tensor, "*batch d_h"]) -> Float[Tensor, "*batch"]:
         r"""Return :math:`E(x, h)`, (\*batch,)."""
-        check_event("x", x, (self.d,))
-        check_event("h", h, (self.d_h,))
+        check_layer("x", x, self.d, self.weight)
+        check_layer("h", h, self.d_h, self.weight)
         return -((x @ self.weight) * h).sum(-1) - x @ self.b - h @ self.c
 
     def free_energy(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
@@ -124,14 +110,18 @@ class RBM(nn.Module):
         logits = self.hidden_logits(x)
         return -(x @ self.b) - softplus(logits).sum(-1)
 
+    def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
+        r"""Return the free energy, (\*batch,): the energy of the visible units alone, for learning by two phases."""
+        return self.free_energy(x)
+
     def hidden_logits(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d_h"]:
         r"""Return the activations of the hidden units, :math:`W^\top x + c`, (\*batch, d_h)."""
-        check_event("x", x, (self.d,))
+        check_layer("x", x, self.d, self.weight)
         return x @ self.weight + self.c
 
     def visible_logits(self, h: Float[Tensor, "*batch d_h"]) -> Float[Tensor, "*batch d"]:
         r"""Return the activations of the visible units, :math:`W h + b`, (\*batch, d)."""
-        check_event("h", h, (self.d_h,))
+        check_layer("h", h, self.d_h, self.weight)
         return h @ self.weight.T + self.b
 
     def hidden_mean(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d_h"]:
@@ -153,7 +143,7 @@ class RBM(nn.Module):
         noise: Float[Tensor, "*batch d_h"] | None = None,
     ) -> Float[Tensor, "*batch d_h"]:
         r"""Draw h given x: 1 where a uniform number, from ``noise`` if given, is below the mean; (\*batch, d_h)."""
-        return _draw(self.hidden_mean(x), generator, noise)
+        return bernoulli(self.hidden_mean(x), generator, noise)
 
     def sample_visible(
         self,
@@ -163,7 +153,7 @@ class RBM(nn.Module):
         noise: Float[Tensor, "*batch d"] | None = None,
     ) -> Float[Tensor, "*batch d"]:
         r"""Draw x given h: 1 where a uniform number, from ``noise`` if given, is below the mean; (\*batch, d)."""
-        return _draw(self.visible_mean(h), generator, noise)
+        return bernoulli(self.visible_mean(h), generator, noise)
 
     @torch.no_grad()
     def gibbs(
@@ -185,7 +175,7 @@ class RBM(nn.Module):
             ValueError: k is negative, or x does not end in d units.
         """
         check_count("k", k, low=0)
-        check_event("x", x, (self.d,))
+        check_layer("x", x, self.d, self.weight)
         for _ in range(k):
             x = self.sample_visible(self.sample_hidden(x, generator=generator), generator=generator)
         return x
@@ -193,12 +183,3 @@ class RBM(nn.Module):
     def extra_repr(self) -> str:
         """Return the sizes."""
         return f"d={self.d}, d_h={self.d_h}"
-
-
-def _draw(mean: Tensor, generator: torch.Generator | None, noise: Tensor | None) -> Tensor:
-    with torch.no_grad():
-        if noise is None:
-            noise = torch.rand(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
-        elif noise.shape != mean.shape:
-            raise ValueError(f"noise must have shape {tuple(mean.shape)}, got {tuple(noise.shape)}")
-        return (noise < mean).to(mean.dtype)

@@ -1,4 +1,4 @@
-r"""A small RBM, summed exactly: partition function, laws, the chain's transition matrix and how fast it forgets."""
+r"""A small RBM, summed exactly: partition function, laws, and the transition matrix of block Gibbs sampling."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count
-from gmlib.energy._softplus import softplus
+from gmlib.energy._layers import check_bits
+from gmlib.energy._rbm_checks import check_matrix, check_rbm
+from gmlib.energy._softplus import log_conditional, softplus
 from gmlib.energy.rbm import RBM
 from gmlib.energy.states import MAX_UNITS, all_states, state_chunks
-
-MAX_MATRIX = 12
-"""Visible units of the largest chain whose transition matrix, (2^d, 2^d), is written out."""
 
 
 def log_z(rbm: RBM, *, chunk: int = 65_536) -> Float[Tensor, ""]:
@@ -34,6 +33,7 @@ def log_z(rbm: RBM, *, chunk: int = 65_536) -> Float[Tensor, ""]:
         A scalar.
 
     Raises:
+        TypeError: ``rbm`` is no RBM.
         ValueError: both layers are too large to enumerate.
 
     Example:
@@ -60,6 +60,7 @@ def smaller_layer(rbm: RBM, chunk: int = 65_536) -> Iterator[tuple[Tensor, Tenso
         Pairs (states, log-weights): visible states if d <= d_h, else hidden ones.
 
     Raises:
+        TypeError: ``rbm`` is no RBM.
         ValueError: both layers have more than ``MAX_UNITS`` units.
 
     Example:
@@ -68,18 +69,21 @@ def smaller_layer(rbm: RBM, chunk: int = 65_536) -> Iterator[tuple[Tensor, Tenso
         [(5, 3), (3, 3)]
     """
     check_count("chunk", chunk)
+    check_rbm("rbm", rbm)
     n = min(rbm.d, rbm.d_h)
     if n > MAX_UNITS:
         raise ValueError(
             f"rbm must have a layer of at most {MAX_UNITS} units for a sum over its 2^n states, "
             f"got {rbm.d} visible and {rbm.d_h} hidden ones: estimate log Z by annealed importance sampling"
         )
-    kind = {"dtype": rbm.weight.dtype, "device": rbm.weight.device}
-    for states in state_chunks(n, 0, size=chunk, **kind):
-        if rbm.d <= rbm.d_h:
-            yield states, -rbm.free_energy(states)
-        else:
-            yield states, states @ rbm.c + softplus(rbm.visible_logits(states)).sum(-1)
+    pieces = state_chunks(n, 0, size=chunk, dtype=rbm.weight.dtype, device=rbm.weight.device)
+    return ((states, _log_weight(rbm, states)) for states in pieces)
+
+
+def _log_weight(rbm: RBM, states: Tensor) -> Tensor:
+    if rbm.d <= rbm.d_h:
+        return -rbm.free_energy(states)
+    return states @ rbm.c + softplus(rbm.visible_logits(states)).sum(-1)
 
 
 def log_prob(rbm: RBM, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
@@ -93,7 +97,8 @@ def log_prob(rbm: RBM, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         (\*batch,).
 
     Raises:
-        ValueError: both layers are too large to enumerate, or x does not end in d units.
+        TypeError: ``rbm`` is no RBM, or x not of its dtype.
+        ValueError: both layers are too large to enumerate, x does not end in d units, or holds others than 0 and 1.
 
     Example:
         >>> import torch
@@ -101,7 +106,10 @@ def log_prob(rbm: RBM, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         >>> log_prob(RBM(3, 2, std=0.0), torch.zeros(1, 3)).exp().item()
         0.125
     """
-    return -rbm.free_energy(x) - log_z(rbm)
+    check_rbm("rbm", rbm)
+    free_energy = rbm.free_energy(x)
+    check_bits("x", x)
+    return -free_energy - log_z(rbm)
 
 
 def joint_table(rbm: RBM) -> Float[Tensor, "visible hidden"]:
@@ -114,6 +122,7 @@ def joint_table(rbm: RBM) -> Float[Tensor, "visible hidden"]:
         Probabilities, (2^d, 2^d_h), which sum to 1.
 
     Raises:
+        TypeError: ``rbm`` is no RBM.
         ValueError: there are too many units.
 
     Example:
@@ -121,6 +130,7 @@ def joint_table(rbm: RBM) -> Float[Tensor, "visible hidden"]:
         >>> joint_table(reference_rbm()).shape
         torch.Size([16, 8])
     """
+    check_rbm("rbm", rbm)
     if rbm.d + rbm.d_h > MAX_UNITS:
         raise ValueError(
             f"rbm must have at most {MAX_UNITS} units in all for a table of its joint law, got {rbm.d} + {rbm.d_h}"
@@ -140,6 +150,7 @@ def visible_law(rbm: RBM) -> Float[Tensor, "states"]:
         Probabilities, (2^d,).
 
     Raises:
+        TypeError: ``rbm`` is no RBM.
         ValueError: there are too many visible units.
 
     Example:
@@ -147,6 +158,7 @@ def visible_law(rbm: RBM) -> Float[Tensor, "states"]:
         >>> visible_law(RBM(2, 5, std=0.0)).tolist()
         [0.25, 0.25, 0.25, 0.25]
     """
+    check_rbm("rbm", rbm)
     if rbm.d > MAX_UNITS:
         raise ValueError(f"rbm must have at most {MAX_UNITS} visible units to list its law, got {rbm.d}")
     return torch.softmax(-rbm.free_energy(states_of(rbm, rbm.d)), 0)
@@ -163,6 +175,7 @@ def states_of(rbm: RBM, n: int) -> Float[Tensor, "states n"]:
         (2^n, n).
 
     Raises:
+        TypeError: ``rbm`` is no RBM.
         ValueError: n is out of the range of all_states.
 
     Example:
@@ -170,6 +183,7 @@ def states_of(rbm: RBM, n: int) -> Float[Tensor, "states n"]:
         >>> states_of(RBM(4, 1), 1).tolist()
         [[0.0], [1.0]]
     """
+    check_rbm("rbm", rbm)
     return all_states(n, 0, dtype=rbm.weight.dtype, device=rbm.weight.device)
 
 
@@ -181,12 +195,13 @@ def transition_matrix(rbm: RBM) -> Float[Tensor, "states states"]:
     The law after k steps from :math:`p_0` is :math:`p_0 T^k`. Differentiable in the parameters.
 
     Args:
-        rbm: the machine; d is at most ``MAX_MATRIX`` (12), and so is d_h.
+        rbm: the machine; d and d_h are at most 12.
 
     Returns:
         (2^d, 2^d), each row of sum 1.
 
     Raises:
+        TypeError: ``rbm`` is no RBM.
         ValueError: a layer is too large.
 
     Example:
@@ -196,64 +211,10 @@ def transition_matrix(rbm: RBM) -> Float[Tensor, "states states"]:
         >>> bool((p @ transition_matrix(rbm) - p).abs().max() < 1e-15)
         True
     """
-    _check_matrix(rbm)
+    check_matrix(rbm)
     x, h = states_of(rbm, rbm.d), states_of(rbm, rbm.d_h)
-    up, down = rbm.hidden_logits(x), rbm.visible_logits(h)
-    up = torch.exp(up @ h.T - softplus(up).sum(-1, keepdim=True))
-    down = torch.exp(down @ x.T - softplus(down).sum(-1, keepdim=True))
-    return up @ down
-
-
-def gibbs_eigenvalues(rbm: RBM) -> Float[Tensor, "k"]:
-    r"""The largest eigenvalues of the transition matrix, :math:`2^{\min(d, d_h)}` of them, falling; the others are 0.
-
-    .. math:: D^{1/2}\, T\, D^{-1/2} = A A^\top, \qquad A(x, h) = \frac{p(x, h)}{\sqrt{p(x)\,p(h)}}, \qquad
-              D = \operatorname{diag} p(x)
-
-    So they are the squared singular values of A, in [0, 1]: block Gibbs never oscillates. The second one is the square of
-    the largest correlation that a function of x can have with a function of h.
-
-    Args:
-        rbm: the machine; d and d_h are at most ``MAX_MATRIX``.
-
-    Returns:
-        Eigenvalues, the first of which is 1.
-
-    Raises:
-        ValueError: a layer is too large.
-
-    Example:
-        >>> from gmlib.energy import gibbs_eigenvalues, reference_rbm
-        >>> [round(v, 4) for v in gibbs_eigenvalues(reference_rbm()).tolist()[:3]]
-        [1.0, 0.2076, 0.0304]
-    """
-    _check_matrix(rbm)
-    with torch.no_grad():
-        joint = joint_table(rbm)
-        root = (joint.sum(1, keepdim=True) * joint.sum(0)).sqrt()
-        return torch.linalg.svdvals(joint / root).square()
-
-
-def second_eigenvalue(rbm: RBM) -> float:
-    r"""The factor by which block Gibbs sampling, in the long run, brings a law nearer to the model's at each step.
-
-    .. math:: \tfrac12 \lVert p_0 T^k - p \rVert_1 \sim C\, \lambda_2^k
-
-    Args:
-        rbm: the machine; d and d_h are at most ``MAX_MATRIX``.
-
-    Returns:
-        :math:`\lambda_2`, in [0, 1].
-
-    Raises:
-        ValueError: a layer is too large.
-
-    Example:
-        >>> from gmlib.energy import reference_rbm, second_eigenvalue
-        >>> round(second_eigenvalue(reference_rbm()), 4)
-        0.2076
-    """
-    return float(gibbs_eigenvalues(rbm)[1])
+    up, down = log_conditional(rbm.hidden_logits(x), h), log_conditional(rbm.visible_logits(h), x)
+    return up.exp() @ down.exp()
 
 
 def reference_rbm(dtype: torch.dtype = torch.float64) -> RBM:
@@ -292,10 +253,3 @@ def reference_law(dtype: torch.dtype = torch.float64) -> Float[Tensor, "16"]:
         1.0
     """
     return torch.linspace(1, 2, 16, dtype=dtype) / 24
-
-
-def _check_matrix(rbm: RBM) -> None:
-    if max(rbm.d, rbm.d_h) > MAX_MATRIX:
-        raise ValueError(
-            f"rbm must have at most {MAX_MATRIX} units a layer for a matrix over its states, got {rbm.d} and {rbm.d_h}"
-        )

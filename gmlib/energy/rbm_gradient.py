@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_event
+from gmlib.energy._rbm_checks import check_law, check_rows
 from gmlib.energy.rbm import RBM
 from gmlib.energy.rbm_exact import log_z, smaller_layer
 
@@ -78,7 +78,8 @@ def statistics(
         The expectations, :math:`-\mathbb E\,\partial E` in the order of the parameters.
 
     Raises:
-        ValueError: the shapes do not fit.
+        TypeError: ``rbm`` is no RBM, or a tensor not of its dtype.
+        ValueError: the shapes do not fit, or ``law`` is no law.
 
     Example:
         >>> import torch
@@ -86,13 +87,9 @@ def statistics(
         >>> statistics(RBM(2, 1, std=0.0), torch.eye(2)).weight.tolist()
         [[0.25], [0.25]]
     """
-    check_event("x", x, (rbm.d,))
-    if x.dim() != 2 or x.shape[0] == 0:
-        raise ValueError(f"x must have shape (n, {rbm.d}) with n >= 1, got {tuple(x.shape)}")
-    if law is not None and tuple(law.shape) != tuple(x.shape[:1]):
-        raise ValueError(
-            f"law must have shape ({x.shape[0]},), one probability a state, got {tuple(law.shape)}"
-        )
+    check_rows(rbm, x)
+    if law is not None:
+        check_law(law, x.shape[0], rbm.weight)
     with torch.set_grad_enabled(differentiable):
         h = rbm.hidden_mean(x)
         if law is None:
@@ -116,6 +113,7 @@ def model_statistics(rbm: RBM, *, chunk: int = 65_536) -> RBMGradient:
         The expectations.
 
     Raises:
+        TypeError: ``rbm`` is no RBM.
         ValueError: both layers are too large to enumerate.
 
     Example:
@@ -153,7 +151,8 @@ def exact_gradient(rbm: RBM, x: Float[Tensor, "n d"], law: Float[Tensor, "n"] | 
         The gradient, in nats per unit of each parameter.
 
     Raises:
-        ValueError: the shapes do not fit, or both layers are too large to enumerate.
+        TypeError: ``rbm`` is no RBM, or a tensor not of its dtype.
+        ValueError: the shapes do not fit, ``law`` is no law, or both layers are too large to enumerate.
 
     Example:
         >>> import torch

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_callable, check_count, check_number
+from gmlib.energy._rbm_checks import check_rbm
 from gmlib.energy.rbm import RBM
 from gmlib.energy.rbm_gradient import RBMGradient
 
@@ -26,7 +27,7 @@ def field_jacobian(rbm: RBM, field: Callable[[RBM], RBMGradient]) -> Float[Tenso
         The matrix, in the order weight, b, c.
 
     Raises:
-        TypeError: ``field`` cannot be called.
+        TypeError: ``field`` cannot be called, or ``rbm`` is no RBM.
         ValueError: the direction carries no graph.
 
     Example:
@@ -37,6 +38,7 @@ def field_jacobian(rbm: RBM, field: Callable[[RBM], RBMGradient]) -> Float[Tenso
         >>> jacobian.shape, bool((jacobian - jacobian.T).abs().max() > 0.01)
         (torch.Size([19, 19]), True)
     """
+    check_rbm("rbm", rbm)
     check_callable("field", field)
     with torch.enable_grad():
         value = field(rbm).vector()
@@ -58,7 +60,7 @@ def field_jacobian(rbm: RBM, field: Callable[[RBM], RBMGradient]) -> Float[Tenso
 
 
 def stationary_point(
-    rbm: RBM, field: Callable[[RBM], RBMGradient], *, steps: int = 50, tol: float = 1e-12
+    rbm: RBM, field: Callable[[RBM], RBMGradient], *, steps: int = 50, tolerance: float = 1e-12
 ) -> RBM:
     r"""Return the machine at which an update direction vanishes, by Newton's method from ``rbm``.
 
@@ -70,12 +72,14 @@ def stationary_point(
         rbm: where to start; not changed.
         field: takes a machine to a direction, with the graph kept.
         steps: at most so many steps.
-        tol: the largest entry of the direction at which it stops.
+        tolerance: the largest entry of the direction at which it stops.
 
     Returns:
         A new machine.
 
     Raises:
+        TypeError: ``field`` cannot be called, or ``rbm`` is no RBM.
+        ValueError: ``steps`` or ``tolerance`` is out of range, or the direction carries no graph.
         RuntimeError: no such point was reached.
 
     Example:
@@ -87,13 +91,14 @@ def stationary_point(
         >>> bool((found.weight - rbm.weight).abs().max() < 1e-12)
         True
     """
+    check_rbm("rbm", rbm)
     check_callable("field", field)
     check_count("steps", steps)
-    check_number("tol", tol, low=0.0, low_open=True)
+    check_number("tolerance", tolerance, low=0.0, low_open=True)
     here = RBM.from_weights(rbm.weight.detach(), rbm.b.detach(), rbm.c.detach())
     for _ in range(steps):
         value = field(here).vector().detach()
-        if value.abs().max() <= tol:
+        if value.abs().max() <= tolerance:
             return here
         move = -torch.linalg.pinv(field_jacobian(here, field), rtol=1e-10) @ value
         there, halvings = _moved_by(here, move), 0
@@ -101,10 +106,10 @@ def stationary_point(
             halvings += 1
             there = _moved_by(here, move / 2**halvings)
         here = there
-    if field(here).vector().abs().max() <= tol:
+    if field(here).vector().abs().max() <= tolerance:
         return here
     raise RuntimeError(
-        f"no stationary point within {steps} steps: start nearer to one, or raise tol ({tol:g})"
+        f"no stationary point within {steps} steps: start nearer to one, or raise tolerance ({tolerance:g})"
     )
 
 

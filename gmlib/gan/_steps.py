@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import shutil
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from gmlib._compiler import compiler_found
 from gmlib.gan.game import Game, PlayerTerms
 
 EPS = 1e-8
@@ -220,12 +218,3 @@ def stepper(
             return made[0](*held, *draws)
 
     return run, names, True
-
-
-def compiler_found() -> bool:
-    """Whether there is a C++ compiler; warns when there is none."""
-    compilers = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
-    if any(shutil.which(name) for name in compilers if name):
-        return True
-    warnings.warn("compile=True, but there is no C++ compiler: running eagerly", stacklevel=4)
-    return False

@@ -130,7 +130,7 @@ def test_bad_arguments() -> None:
             lambda: mean_field_gradient(rbm, X, reference_law()[:4]),
         ),
         (ValueError, "steps must be at least 1", lambda: stationary_point(rbm, lambda m: m, steps=0)),  # type: ignore[arg-type, return-value]
-        (ValueError, "tol must be", lambda: stationary_point(rbm, lambda m: m, tol=0.0)),  # type: ignore[arg-type, return-value]
+        (ValueError, "tolerance must be", lambda: stationary_point(rbm, lambda m: m, tolerance=0.0)),  # type: ignore[arg-type, return-value]
     ):
         with pytest.raises(error, match=words):
             call()

@@ -202,7 +202,7 @@ def test_bad_arguments() -> None:
         (ValueError, r"b must have shape \(4,\)", lambda: bad(b=torch.zeros(3))),
         (ValueError, r"c must have shape \(3,\)", lambda: bad(c=torch.zeros(4))),
         (TypeError, "b must have a floating dtype", lambda: bad(b=torch.zeros(4, dtype=torch.int64))),
-        (ValueError, "c must be torch.float32", lambda: bad(c=torch.zeros(3, dtype=F64))),
+        (TypeError, "c must have the dtype of weight", lambda: bad(c=torch.zeros(3, dtype=F64))),
         (ValueError, "weight must be finite", lambda: bad(weight=torch.full((4, 3), math.nan))),
         (ValueError, r"x must end in the event shape \(4,\)", lambda: rbm.free_energy(x[:, :3])),
         (ValueError, r"h must end in the event shape \(3,\)", lambda: rbm.visible_mean(x)),
