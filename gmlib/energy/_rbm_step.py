@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import warnings
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
 
+from gmlib._compiler import compiler_found
 from gmlib.energy.persistent import PersistentChains
 from gmlib.energy.rbm import RBM
 
@@ -51,24 +51,31 @@ class RBMStep:
         self.x = new(size, rbm.d)
         self.compiled = compile and compiler_found()
         self.recorded = self.compiled and self.weight.is_cuda
-        self.move = self._move
-        if self.compiled:
-            if self.recorded:  # a recorded graph changes its tensors where they lie
-                for tensor in (self.weight, self.b, self.c, self.h, self.x, self.noise, self.share):
-                    torch._dynamo.mark_static_address(tensor)
-            mode = "reduce-overhead" if self.recorded else None
-            self.move = torch.compile(self._move, fullgraph=True, dynamic=False, mode=mode)
+        self.move: Callable[..., None] | None = None if self.compiled else self._move
 
     def __call__(self, x: Tensor, rate: float) -> None:
         """Take a step."""
         self.noise.uniform_(generator=self.generator)
+        # As a tensor, so that one graph serves all learning rates; the product does not wait.
+        held = (self.weight, self.b, self.c, self.h, self.x, x, self.noise, self.share * rate)
+        move = self.move = self._compile(*held) if self.move is None else self.move
         if self.recorded:
             torch.compiler.cudagraph_mark_step_begin()
-        # As a tensor for a compiled step, so that one graph serves all learning rates; the fill does not wait.
-        share = self.share * rate
-        self.move(self.weight, self.b, self.c, self.h, self.x, x, self.noise, share)
+        move(*held)
         if self.chains is not None:
             self.chains.x = self.x
+
+    def _compile(self, *held: Tensor) -> Callable[..., None]:
+        # Traced first: each machine has a program of its own, and none counts as another's recompilation.
+        def move(*held: Tensor) -> None:
+            self._move(*held)
+
+        graph = make_fx(move, tracing_mode="fake", _allow_non_fake_inputs=True)(*held)
+        if self.recorded:  # a recorded graph changes its tensors where they lie
+            for tensor in (self.weight, self.b, self.c, self.h, self.x, self.noise):
+                torch._dynamo.mark_static_address(tensor)
+        mode = "reduce-overhead" if self.recorded else None
+        return torch.compile(graph, fullgraph=True, dynamic=False, mode=mode)
 
     def _move(
         self,
@@ -107,12 +114,3 @@ class RBMStep:
 def _bits(mean: Tensor, noise: Tensor) -> Tensor:
     # Not inside the step: a function defined there is made anew, and checked anew, at every call.
     return (noise.view_as(mean) < mean).to(mean.dtype)
-
-
-def compiler_found() -> bool:
-    """Whether there is a C++ compiler; warns when there is none."""
-    compilers = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
-    if any(shutil.which(name) for name in compilers if name):
-        return True
-    warnings.warn("compile=True, but there is no C++ compiler: running eagerly", stacklevel=4)
-    return False

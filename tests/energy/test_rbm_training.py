@@ -211,11 +211,10 @@ def test_bars_and_stripes(method: str, k: int, low: float, high: float) -> None:
 
 
 def test_chains_lag_behind_fast_learning() -> None:
-    # A constant rate of .5. The exact gradient reaches 4.1 in 1,000 steps (mean of three seeds). With it PCD stands far
-    # above after 2,000, on average over its last five looks: its 100 chains are not where the model is.
-    exact = torch.stack([bars("exact", seed, lr_end=None)[-1] for seed in range(3)])
+    # A constant rate of .5. With the exact gradient, which draws nothing, 1,000 steps lead to 4.0. PCD stands far above
+    # after 2,000, on average over three seeds and its last five looks: its 100 chains are not where the model is.
     lagging = torch.stack([bars("pcd", seed, steps=2000, lr_end=None)[-5:].mean() for seed in range(3)])
-    assert exact.mean() < 4.3
+    assert bars("exact", 0, lr_end=None)[-1] < 4.3
     assert lagging.mean() > 6.0
 
 

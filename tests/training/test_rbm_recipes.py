@@ -19,6 +19,7 @@ from gmlib.energy import (
 )
 from gmlib.recipes.rbm import PersistentRBM, binary_digits, grey_digits, likelihood_evaluator, mnist_rbm
 from gmlib.recipes.rbm_floors import BernoulliMixture
+from gmlib.recipes.rbm_record import floor_row, recorded_rows
 from gmlib.training import Task, TrainConfig, train
 
 
@@ -169,3 +170,15 @@ def test_shipped_digits_machine() -> None:
 def test_bad_input(call, said) -> None:
     with pytest.raises(ValueError, match=said):
         call()
+
+
+def test_record() -> None:
+    rows = recorded_rows()
+    floors = [rows[name].test for name in ("independent bits", "mixture of 10", "mixture of 500")]
+    assert floors == sorted(floors)
+    # Refitted on the embedded 10,000 images: the same floor to 2 nats.
+    assert floor_row(1, full=False).subset == pytest.approx(rows["independent bits"].subset, abs=2)
+    # The mean of the shipped recipe stands above every floor.
+    assert checkpoint("rbm-mnist").metrics["mean"]["test_log_likelihood"] > max(floors) + 30
+    assert rows["CD-1"].steps == rows["PCD-1"].steps
+    assert rows["PCD-1"].test > rows["CD-1"].test
