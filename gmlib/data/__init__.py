@@ -7,7 +7,7 @@ from gmlib.data.affine import jitter
 from gmlib.data.bars_and_stripes import bars_and_stripes
 from gmlib.data.binarise import binarise
 from gmlib.data.bitmaps import FOUR_LETTERS, four_letters
-from gmlib.data.cities import CITIES, city_bits, city_strings, decode, encode, misspell
+from gmlib.data.cities import CITIES, city_bits, city_strings, decode_strings, encode_strings, misspell
 from gmlib.data.corruptions import add_noise, blur, drop_classes, replace_by_noise
 from gmlib.data.dequantise import dequantise, log_mass, quantise
 from gmlib.data.digits import DIGITS_LEVELS, digits
@@ -30,11 +30,11 @@ __all__ = [
     "blur",
     "city_bits",
     "city_strings",
-    "decode",
+    "decode_strings",
     "dequantise",
     "digits",
     "drop_classes",
-    "encode",
+    "encode_strings",
     "four_letters",
     "jitter",
     "letters",

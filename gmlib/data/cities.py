@@ -47,7 +47,7 @@ def city_strings() -> tuple[str, ...]:
     return tuple(city + "-" * (CITY_LETTERS - len(city + country)) + country for city, country in CITIES)
 
 
-def encode(strings: Sequence[str]) -> Float[Tensor, "n bits"]:
+def encode_strings(strings: Sequence[str]) -> Float[Tensor, "n bits"]:
     r"""Spell strings of dashes and small letters in bits, five a letter.
 
     Letter number m (0 for the dash, 1 to 26 for a to z) becomes its five binary digits, the highest first, 1 for a one and
@@ -68,10 +68,10 @@ def encode(strings: Sequence[str]) -> Float[Tensor, "n bits"]:
         D. J. C. MacKay, *Information Theory, Inference, and Learning Algorithms*, 2003, chapter 42 (the associative list).
 
     Example:
-        >>> from gmlib.data import decode, encode
-        >>> encode(["-c"]).tolist()  # 00000 00011
+        >>> from gmlib.data import decode_strings, encode_strings
+        >>> encode_strings(["-c"]).tolist()  # 00000 00011
         [[-1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, 1.0, 1.0]]
-        >>> decode(encode(["oslo", "lima"]))
+        >>> decode_strings(encode_strings(["oslo", "lima"]))
         ['oslo', 'lima']
     """
     if isinstance(strings, str) or not all(isinstance(one, str) for one in strings):
@@ -87,7 +87,7 @@ def encode(strings: Sequence[str]) -> Float[Tensor, "n bits"]:
     return (2 * bits - 1).flatten(1).to(torch.get_default_dtype())
 
 
-def decode(x: Float[Tensor, "n bits"]) -> list[str]:
+def decode_strings(x: Float[Tensor, "n bits"]) -> list[str]:
     """Read strings from bits, by their signs (0 counts as 1); numbers that are no letter read as "?".
 
     Args:
@@ -102,8 +102,8 @@ def decode(x: Float[Tensor, "n bits"]) -> list[str]:
 
     Example:
         >>> import torch
-        >>> from gmlib.data import decode
-        >>> decode(torch.tensor([[-1.0, -1.0, -1.0, 1.0, -1.0], [1.0, 1.0, 1.0, 1.0, 1.0]]))
+        >>> from gmlib.data import decode_strings
+        >>> decode_strings(torch.tensor([[-1.0, -1.0, -1.0, 1.0, -1.0], [1.0, 1.0, 1.0, 1.0, 1.0]]))
         ['b', '?']
     """
     _check_bits(x)
@@ -147,14 +147,16 @@ def misspell(
 
     Example:
         >>> import torch
-        >>> from gmlib.data import decode, encode, misspell
-        >>> decode(misspell(encode(["oslo-norway"]), 2, generator=torch.Generator().manual_seed(0)))
+        >>> from gmlib.data import decode_strings, encode_strings, misspell
+        >>> decode_strings(misspell(encode_strings(["oslo-norway"]), 2, generator=torch.Generator().manual_seed(0)))
         ['ozlo-noiway']
     """
     _check_bits(x)
     check_count("wrong", wrong)
     place = torch.arange(LETTER_BITS - 1, -1, -1, device=x.device)
     numbers = ((x > 0).unflatten(1, (-1, LETTER_BITS)).long() << place).sum(-1)
+    if not len(x):
+        return x.clone()
     if bool((numbers >= len(ALPHABET)).any()):
         raise ValueError(
             "x must spell letters and dashes, got a number above 26 among its groups of five bits"

@@ -8,7 +8,7 @@ from gmlib.energy.boltzmann import BoltzmannMachine, Moments, free_weights
 from gmlib.energy.boltzmann_gibbs import boltzmann_gibbs, second_modulus, sweep_matrix
 from gmlib.energy.boltzmann_learning import BoltzmannFit, learn_boltzmann, pair_statistics
 from gmlib.energy.capacity import bit_error, critical_load, finite_bit_error, overlap_theory, recall_overlap
-from gmlib.energy.completion import StringTrial, complete, complete_strings, repair_strings
+from gmlib.energy.completion import complete
 from gmlib.energy.continuous_hopfield import ContinuousHopfield, ContinuousPath
 from gmlib.energy.contrastive import cd_gradient, cd_objective, dropped_term, expected_cd_gradient, law_after
 from gmlib.energy.coupled_chains import CoupledEstimate, coupled_estimate, coupled_step, unbiased_gradient
@@ -55,6 +55,7 @@ from gmlib.energy.rbm_mixing import gibbs_eigenvalues, second_eigenvalue
 from gmlib.energy.rbm_training import RBMHistory, train_rbm
 from gmlib.energy.recall import Recall, recall
 from gmlib.energy.states import all_states, state_chunks, state_index
+from gmlib.energy.string_recall import StringTrial, complete_strings, repair_strings
 from gmlib.energy.synchronous import doubled, synchronous_path, two_step_energy
 from gmlib.energy.two_phase import mean_energy_gradient, statistic_covariance, two_phase_gradient
 from gmlib.energy.update_field import field_jacobian, stationary_point

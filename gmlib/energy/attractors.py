@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_choice, check_count
+from gmlib.energy._nets import check_net
 from gmlib.energy._spins import check_like, check_spins
 from gmlib.energy.hopfield import TIES, Hopfield
 from gmlib.energy.recall import recall
@@ -85,8 +86,7 @@ def find_attractors(
         >>> sorted(found.kinds)
         ['inverted', 'stored']
     """
-    if not isinstance(net, Hopfield):
-        raise TypeError(f"net must be a gmlib.energy.hopfield.Hopfield, got {type(net).__name__}")
+    check_net(net)
     if not isinstance(starts, Tensor):
         check_count("starts", starts)
         device = net.weights.device
@@ -135,8 +135,7 @@ def fixed_points(net: Hopfield, *, tie: str = "up", limit: int = 2**20) -> Float
         >>> len(fixed_points(Hopfield(hebb(four_letters()))))
         17
     """
-    if not isinstance(net, Hopfield):
-        raise TypeError(f"net must be a gmlib.energy.hopfield.Hopfield, got {type(net).__name__}")
+    check_net(net)
     check_choice("tie", tie, TIES)
     check_count("limit", limit)
     weights = net.weights

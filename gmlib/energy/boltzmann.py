@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_count, check_event, check_finite, check_number, check_tensor
-from gmlib.energy._spins import check_spins
+from gmlib._checks import check_count, check_event, check_number
+from gmlib.energy._spins import check_couplings, check_like, check_spins
 from gmlib.energy.states import MAX_UNITS, state_chunks
 
 
@@ -58,11 +58,11 @@ class BoltzmannMachine(nn.Module):
 
     Args:
         weights: W, (n, n), symmetric, zero on the diagonal.
-        bias: b, (n,); zeros if None.
+        bias: b, (n,), in the dtype of the weights; zeros if None.
         inv_temp: the inverse temperature :math:`\beta > 0`.
 
     Raises:
-        TypeError: ``weights`` or ``bias`` is not a floating tensor, or ``inv_temp`` not a number.
+        TypeError: ``weights`` or ``bias`` is not a floating tensor, their dtypes differ, or ``inv_temp`` is not a number.
         ValueError: a shape does not fit, an entry is not finite, W is not symmetric or has a diagonal, or
             ``inv_temp`` is not positive.
 
@@ -83,28 +83,10 @@ class BoltzmannMachine(nn.Module):
         inv_temp: float = 1.0,
     ) -> None:
         super().__init__()
-        check_tensor("weights", weights)
-        if weights.dim() != 2 or weights.shape[0] != weights.shape[1] or not len(weights):
-            raise ValueError(f"weights must have shape (n, n) with n >= 1, got shape {tuple(weights.shape)}")
-        check_finite("weights", weights)
-        if not torch.equal(weights, weights.T):
-            raise ValueError(
-                "weights must be symmetric, got entries that differ from their mirror image by up to "
-                f"{float((weights - weights.T).abs().max()):g}"
-            )
-        if bool(weights.diagonal().any()):
-            raise ValueError(
-                f"weights must have a zero diagonal, got {float(weights.diagonal().abs().max()):g} on it"
-            )
-        if bias is None:
-            bias = weights.new_zeros(len(weights))
-        check_tensor("bias", bias)
-        if bias.shape != weights.shape[:1]:
-            raise ValueError(f"bias must have shape ({len(weights)},), got shape {tuple(bias.shape)}")
-        check_finite("bias", bias)
+        bias = check_couplings(weights, bias)
         check_number("inv_temp", inv_temp, low=0.0, low_open=True)
         self.weights = nn.Parameter(weights.detach().clone())
-        self.bias = nn.Parameter(bias.detach().to(weights).clone())
+        self.bias = nn.Parameter(bias.detach().clone())
         self.inv_temp = inv_temp
 
     @property
@@ -122,10 +104,10 @@ class BoltzmannMachine(nn.Module):
             Activations, (\*batch, n).
 
         Raises:
-            TypeError: ``x`` is not a floating tensor.
+            TypeError: ``x`` is not a floating tensor, or has another dtype than the weights.
             ValueError: ``x`` does not end in n units.
         """
-        check_event("x", x, (self.n,))
+        self._check(x)
         return x @ self.weights + self.bias
 
     def energy(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
@@ -138,10 +120,10 @@ class BoltzmannMachine(nn.Module):
             Energies, (\*batch,).
 
         Raises:
-            TypeError: ``x`` is not a floating tensor.
+            TypeError: ``x`` is not a floating tensor, or has another dtype than the weights.
             ValueError: ``x`` does not end in n units.
         """
-        check_event("x", x, (self.n,))
+        self._check(x)
         return -(x * (0.5 * (x @ self.weights) + self.bias)).sum(-1)
 
     def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
@@ -163,7 +145,7 @@ class BoltzmannMachine(nn.Module):
             Probabilities, (\*batch, n).
 
         Raises:
-            TypeError: ``x`` is not a floating tensor.
+            TypeError: ``x`` is not a floating tensor, or has another dtype than the weights.
             ValueError: ``x`` does not end in n units.
         """
         return torch.sigmoid(2 * self.inv_temp * self.activation(x))
@@ -189,10 +171,10 @@ class BoltzmannMachine(nn.Module):
             Log-probabilities, (\*batch,).
 
         Raises:
-            TypeError: ``x`` is not a floating tensor.
+            TypeError: ``x`` is not a floating tensor, or has another dtype than the weights.
             ValueError: ``x`` does not end in n units, holds a value other than ±1, or the units are too many.
         """
-        check_event("x", x, (self.n,))
+        self._check(x)
         check_spins("x", x)
         return -self(x) - self.log_z()
 
@@ -225,6 +207,10 @@ class BoltzmannMachine(nn.Module):
             mean += weighted.sum(0)
             correlation += weighted.T @ x
         return Moments(mean, correlation)
+
+    def _check(self, x: Tensor) -> None:
+        check_event("x", x, (self.n,))
+        check_like("x", x, self.weights, "the weights")
 
     def _chunks(self):
         if self.n > MAX_UNITS:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_choice, check_event, check_number, check_table
-from gmlib.energy._spins import check_spins
+from gmlib.energy._spins import check_like, check_spins
 from gmlib.energy.boltzmann import BoltzmannMachine
 from gmlib.energy.gibbs import SCANS, gibbs_chain
 from gmlib.energy.states import all_states
@@ -45,7 +45,7 @@ def boltzmann_gibbs(
         The states after the last sweep, (\*batch, n), or all of them, (sweeps + 1, \*batch, n).
 
     Raises:
-        TypeError: ``machine`` is none, or a tensor or a number is not one.
+        TypeError: ``machine`` is none, a tensor or a number is not one, or ``x`` has another dtype than the weights.
         ValueError: a shape does not fit, a start is not ±1, or a number or ``scan`` is out of range.
 
     Example:
@@ -58,6 +58,7 @@ def boltzmann_gibbs(
     """
     beta = _check(machine, inv_temp, scan)
     check_event("x", x, (machine.n,))
+    check_like("x", x, machine.weights, "the weights")
     check_spins("x", x)
     doubled, shift = 2 * beta * machine.weights.detach(), 2 * beta * machine.bias.detach()
 

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_event, check_finite, check_number, check_tensor
+from gmlib._checks import check_count, check_event, check_number
+from gmlib.energy._spins import check_couplings, check_like
 
 
 class ContinuousPath(NamedTuple):
@@ -43,7 +44,7 @@ class ContinuousHopfield:
         inv_temp: the gain :math:`\beta > 0`.
 
     Raises:
-        TypeError: an argument is no floating tensor or no number.
+        TypeError: an argument is no floating tensor or no number, or the dtypes differ.
         ValueError: a shape does not fit, the weights are not symmetric or their diagonal not 0, or ``inv_temp`` is not
             positive.
 
@@ -61,24 +62,9 @@ class ContinuousHopfield:
     def __init__(
         self, weights: Float[Tensor, "d d"], bias: Float[Tensor, " d"] | None = None, inv_temp: float = 1.0
     ) -> None:
-        check_tensor("weights", weights)
-        if weights.dim() != 2 or weights.shape[0] != weights.shape[1] or weights.numel() == 0:
-            raise ValueError(f"weights must have shape (d, d) with d >= 1, got shape {tuple(weights.shape)}")
-        check_finite("weights", weights)
-        if not torch.equal(weights, weights.T):
-            raise ValueError(
-                f"weights must be symmetric, got an asymmetry of {float((weights - weights.T).abs().max()):g}"
-            )
-        if bool((weights.diagonal() != 0).any()):
-            raise ValueError("weights must have a zero diagonal, got an entry that is not 0 on it")
-        bias = weights.new_zeros(weights.shape[0]) if bias is None else bias
-        check_tensor("bias", bias)
-        if tuple(bias.shape) != (weights.shape[0],):
-            raise ValueError(f"bias must have shape ({weights.shape[0]},), got shape {tuple(bias.shape)}")
-        _check_kind("bias", bias, weights)
-        check_finite("bias", bias)
+        bias = check_couplings(weights, bias)
         check_number("inv_temp", inv_temp, low=0.0, low_open=True)
-        self.weights, self.bias, self.inv_temp = weights, bias, float(inv_temp)
+        self.weights, self.bias, self.inv_temp = weights.clone(), bias.clone(), float(inv_temp)
 
     def state(self, u: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         r"""Return :math:`x = \tanh(\beta u)`."""
@@ -102,8 +88,8 @@ class ContinuousHopfield:
             The energy of each, (\*batch,); NaN where x is outside the cube.
 
         Raises:
-            TypeError: ``x`` is no floating tensor.
-            ValueError: its shape, dtype or device does not fit the weights'.
+            TypeError: ``x`` is no floating tensor, or of another dtype than the weights.
+            ValueError: its shape or device does not fit the weights'.
 
         Example:
             >>> import torch
@@ -212,11 +198,4 @@ class ContinuousHopfield:
 
     def _check(self, name: str, x: Tensor) -> None:
         check_event(name, x, tuple(self.weights.shape[1:]))
-        _check_kind(name, x, self.weights)
-
-
-def _check_kind(name: str, x: Tensor, weights: Tensor) -> None:
-    if x.dtype != weights.dtype or x.device != weights.device:
-        raise ValueError(
-            f"{name} must be {weights.dtype} on {weights.device} as the weights are, got {x.dtype} on {x.device}"
-        )
+        check_like(name, x, self.weights, "the weights")

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gmlib._checks import check_choice, check_event, check_finite, check_tensor
-from gmlib.energy._spins import check_like, check_spins
+from gmlib._checks import check_choice, check_event, check_tensor
+from gmlib.energy._spins import check_couplings, check_like, check_spins
 
 TIES = ("up", "keep")
 """What a unit does whose activation is exactly 0."""
@@ -58,8 +58,8 @@ class Hopfield:
     bias in the activation, an update could raise the energy.
 
     Args:
-        weights: W, (d, d), symmetric, with a zero diagonal.
-        bias: b, (d,), in the dtype of the weights. None: no biases.
+        weights: W, (d, d), symmetric, with a zero diagonal; the network keeps a copy.
+        bias: b, (d,), in the dtype of the weights; kept as a copy. None: no biases.
 
     Raises:
         TypeError: an argument is no floating tensor, or the dtypes differ.
@@ -75,28 +75,8 @@ class Hopfield:
     """
 
     def __init__(self, weights: Float[Tensor, "d d"], bias: Float[Tensor, "d"] | None = None) -> None:
-        check_tensor("weights", weights)
-        if weights.dim() != 2 or weights.shape[0] != weights.shape[1] or weights.numel() == 0:
-            raise ValueError(
-                f"weights must have shape (d, d), d at least 1, got shape {tuple(weights.shape)}"
-            )
-        check_finite("weights", weights)
-        if bool(weights.diagonal().any()):
-            value = weights.diagonal().abs().max().item()
-            raise ValueError(f"weights must have a zero diagonal, got an entry of size {value:g} on it")
-        if not torch.equal(weights, weights.T):
-            off = (weights - weights.T).abs().max().item()
-            raise ValueError(
-                f"weights must be symmetric, got entries that differ from the transpose by {off:g}"
-            )
-        if bias is None:
-            bias = weights.new_zeros(len(weights))
-        check_event("bias", bias, (len(weights),))
-        if bias.dim() != 1:
-            raise ValueError(f"bias must have shape ({len(weights)},), got shape {tuple(bias.shape)}")
-        check_like("bias", bias, weights, "weights")
-        check_finite("bias", bias)
-        self.weights, self.bias = weights, bias
+        bias = check_couplings(weights, bias)
+        self.weights, self.bias = weights.clone(), bias.clone()
 
     @property
     def d(self) -> int:

@@ -137,9 +137,9 @@ def learn_hopfield(
 
     Example:
         >>> import torch
-        >>> from gmlib.data import city_strings, encode
+        >>> from gmlib.data import city_strings, encode_strings
         >>> from gmlib.energy import learn_hopfield
-        >>> x = encode(city_strings()).double()
+        >>> x = encode_strings(city_strings()).double()
         >>> learnt = learn_hopfield(x)
         >>> bool((x * (x @ learnt.weights) > 0).all())  # every bit of every string is stable
         True

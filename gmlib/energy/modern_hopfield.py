@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gmlib._checks import check_count, check_event, check_finite, check_number, check_tensor
+from gmlib.energy._spins import check_known, check_like
 
 
 class ModernRecall(NamedTuple):
@@ -48,8 +49,8 @@ def attend(
         The averages, (batch, e).
 
     Raises:
-        TypeError: an argument is no floating tensor or no number.
-        ValueError: shapes, dtypes or devices do not fit, or ``inv_temp`` is not positive.
+        TypeError: an argument is no floating tensor or no number, or the dtypes differ.
+        ValueError: shapes or devices do not fit, or ``inv_temp`` is not positive.
 
     Example:
         >>> import torch
@@ -64,12 +65,12 @@ def attend(
             raise ValueError(
                 f"{name} must be a non-empty matrix of a row a pattern, got shape {tuple(value.shape)}"
             )
-    _check_state("query", query, keys)
+    _check_state("query", query, keys, "the keys")
     if values.shape[0] != keys.shape[0]:
         raise ValueError(
             f"values must have a row for each of the {keys.shape[0]} keys, got {values.shape[0]}"
         )
-    _check_kind("values", values, keys)
+    check_like("values", values, keys, "the keys")
     check_number("inv_temp", inv_temp, low=0.0, low_open=True)
     return torch.softmax(inv_temp * (query @ keys.T), -1) @ values
 
@@ -122,7 +123,7 @@ class ModernHopfield:
         self, x: Float[Tensor, "batch d"], known: Bool[Tensor, "*batch d"] | None = None
     ) -> Float[Tensor, "batch K"]:
         r"""Return :math:`x^{(k)\top} x` for every pattern (not divided by d), over the ``known`` units only if given."""
-        _check_state("x", x, self.patterns)
+        _check_state("x", x, self.patterns, "the patterns")
         return self._known_part(x, known) @ self.patterns.T
 
     def energy(self, x: Float[Tensor, "batch d"]) -> Float[Tensor, " batch"]:
@@ -156,8 +157,8 @@ class ModernHopfield:
             x', all d units of it, (batch, d): averages of the stored patterns.
 
         Raises:
-            TypeError: ``x`` is no floating tensor or ``known`` no boolean one.
-            ValueError: a shape, dtype or device does not fit the patterns'.
+            TypeError: ``x`` is no floating tensor of the patterns' dtype, or ``known`` no boolean one.
+            ValueError: a shape or device does not fit the patterns'.
 
         Example:
             >>> import torch
@@ -166,7 +167,7 @@ class ModernHopfield:
             >>> memory.step(torch.tensor([[1.0, 9.0, 9.0]]), known=torch.tensor([True, False, False])).round().tolist()
             [[1.0, 1.0, -1.0]]
         """
-        _check_state("x", x, self.patterns)
+        _check_state("x", x, self.patterns, "the patterns")
         return attend(self._known_part(x, known), self.patterns, self.patterns, self.inv_temp)
 
     def recall(
@@ -184,8 +185,8 @@ class ModernHopfield:
             The states reached, (batch, d).
 
         Raises:
-            TypeError: an argument has the wrong type.
-            ValueError: a shape, dtype or device does not fit the patterns', or ``steps`` is below 1.
+            TypeError: an argument has the wrong type or dtype.
+            ValueError: a shape or device does not fit the patterns', or ``steps`` is below 1.
 
         Example:
             >>> import torch
@@ -205,7 +206,7 @@ class ModernHopfield:
     ) -> ModernRecall:
         """Recall, keeping every state and its energy; unknown units of the cue are set to 0."""
         check_count("steps", steps)
-        _check_state("x", x, self.patterns)
+        _check_state("x", x, self.patterns, "the patterns")
         states = [self._known_part(x, known)]
         for _ in range(steps):
             states.append(self.step(states[-1]))
@@ -276,8 +277,8 @@ class ModernHopfield:
             The bound for each state; worth something only where :math:`\beta\Delta` exceeds :math:`\log(K - 1)`.
 
         Raises:
-            TypeError: an argument has the wrong type.
-            ValueError: a shape, dtype or device does not fit, or an index is not one of the K patterns.
+            TypeError: an argument has the wrong type or dtype.
+            ValueError: a shape or device does not fit, or an index is not one of the K patterns.
 
         Example:
             >>> import torch
@@ -309,27 +310,12 @@ class ModernHopfield:
     def _known_part(self, x: Tensor, known: Tensor | None) -> Tensor:
         if known is None:
             return x
-        check_tensor("known", known, floating=False)
-        if known.dtype != torch.bool:
-            raise TypeError(f"known must be boolean, got {known.dtype}")
-        if tuple(known.shape) not in (tuple(x.shape), tuple(x.shape[1:])):
-            raise ValueError(
-                f"known must have shape {tuple(x.shape[1:])} or {tuple(x.shape)}, got {tuple(known.shape)}"
-            )
-        if known.device != x.device:
-            raise ValueError(f"known must be on {x.device}, got {known.device}")
+        check_known(known, x)
         return torch.where(known, x, 0.0)
 
 
-def _check_state(name: str, x: Tensor, patterns: Tensor) -> None:
-    check_event(name, x, tuple(patterns.shape[1:]))
+def _check_state(name: str, x: Tensor, rows: Tensor, what: str) -> None:
+    check_event(name, x, tuple(rows.shape[1:]))
     if x.dim() != 2:
-        raise ValueError(f"{name} must have shape (batch, {patterns.shape[1]}), got shape {tuple(x.shape)}")
-    _check_kind(name, x, patterns)
-
-
-def _check_kind(name: str, x: Tensor, patterns: Tensor) -> None:
-    if x.dtype != patterns.dtype or x.device != patterns.device:
-        raise ValueError(
-            f"{name} must be {patterns.dtype} on {patterns.device} as the patterns are, got {x.dtype} on {x.device}"
-        )
+        raise ValueError(f"{name} must have shape (batch, {rows.shape[1]}), got shape {tuple(x.shape)}")
+    check_like(name, x, rows, what)

@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gmlib._checks import check_choice, check_count, check_event
-from gmlib.energy._spins import check_like, check_spins
+from gmlib.energy._nets import check_net
+from gmlib.energy._spins import check_known, check_like, check_spins
 from gmlib.energy.hopfield import TIES, Hopfield, follow
 
 BLOCK = 64
@@ -51,6 +52,7 @@ def recall(
     order: str = "random",
     sweeps: int = 100,
     tie: str = "up",
+    known: Bool[Tensor, "*batch d"] | Bool[Tensor, " d"] | None = None,
     generator: torch.Generator | None = None,
     trace: bool = False,
     stop_early: bool = True,
@@ -72,6 +74,8 @@ def recall(
             or "fixed", from the first to the last.
         sweeps: at most that many sweeps (of d updates each).
         tie: what a unit with activation 0 does: "up", it becomes +1, or "keep", it stays.
+        known: units that stay as they are, boolean, (\*batch, d) or (d,) for all states alike; a state is then settled
+            when no other unit would change. None: no unit is held.
         generator: source of the permutations; None for torch's default generator.
         trace: return the energy after every single update (after every step, in synchronous mode): for small problems.
         stop_early: look after each sweep which states still change, and go on with those only; it changes no result.
@@ -82,9 +86,10 @@ def recall(
         The states reached, their energies, and how they were reached.
 
     Raises:
-        TypeError: ``net`` is no Hopfield network, ``sweeps`` no integer, or ``x`` has another dtype than the weights.
-        ValueError: ``x`` does not end in d units, has an entry other than +1 and -1 or is elsewhere, ``sweeps`` is
-            below 1, or a name is unknown.
+        TypeError: ``net`` is no Hopfield network, ``sweeps`` no integer, ``x`` has another dtype than the weights, or
+            ``known`` is no boolean tensor.
+        ValueError: ``x`` does not end in d units, has an entry other than +1 and -1 or is elsewhere, ``known`` does not
+            fit ``x``, ``sweeps`` is below 1, or a name is unknown.
 
     Example:
         >>> from gmlib.data import four_letters
@@ -96,8 +101,7 @@ def recall(
         >>> bool((found.state == letters[0]).all()), bool((found.trace.diff() <= 0).all())
         (True, True)
     """
-    if not isinstance(net, Hopfield):
-        raise TypeError(f"net must be a gmlib.energy.hopfield.Hopfield, got {type(net).__name__}")
+    check_net(net)
     check_choice("mode", mode, ("asynchronous", "synchronous"))
     check_choice("order", order, ("random", "fixed"))
     check_choice("tie", tie, TIES)
@@ -105,16 +109,21 @@ def recall(
     check_event("x", x, (net.d,))
     check_like("x", x, net.weights, "the weights")
     check_spins("x", x)
+    if known is not None:
+        check_known(known, x)
     rows = x.reshape(-1, net.d)
+    held = None if known is None else known.expand(x.shape).reshape(-1, net.d)
     with torch.no_grad():
         if mode == "synchronous":
-            state, count, period, energies = _synchronous(net, rows, sweeps, tie, trace, stop_early)
+            state, count, period, energies = _synchronous(net, rows, held, sweeps, tie, trace, stop_early)
         else:
             orders = _Orders(net, order, generator)
-            state, count, period, energies = _asynchronous(net, rows, sweeps, tie, orders, trace, stop_early)
+            state, count, period, energies = _asynchronous(
+                net, rows, held, sweeps, tie, orders, trace, stop_early
+            )
         state = state.reshape(x.shape)
         batch = x.shape[:-1]
-        path = None if energies is None else energies.reshape(-1, *batch)
+        path = None if energies is None else energies.reshape(len(energies), *batch)
         period = period.reshape(batch)
         return Recall(state, net.energy(state), count.reshape(batch), period == 1, period, path)
 
@@ -134,13 +143,23 @@ class _Orders:
 
 
 def _asynchronous(
-    net: Hopfield, rows: Tensor, sweeps: int, tie: str, orders: _Orders, trace: bool, stop_early: bool
+    net: Hopfield,
+    rows: Tensor,
+    held: Tensor | None,
+    sweeps: int,
+    tie: str,
+    orders: _Orders,
+    trace: bool,
+    stop_early: bool,
 ) -> tuple[Tensor, Int[Tensor, "n"], Int[Tensor, "n"], Tensor | None]:
     final = rows.T.clone(memory_format=torch.contiguous_format)  # (d, n): the values of one unit lie together
     count = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     x, at = final, None  # the states that still change, and their places in final (None: all of them)
     energies = [net.energy(rows)[None]] if trace else []
     bias = net.bias[:, None] + 0.0  # turns -0.0 into 0.0
+    if held is not None:  # a bias that all others together do not outweigh holds a unit
+        reach = 1 + 2 * net.weights.abs().sum(1, keepdim=True)
+        bias = torch.where(held.T, final * reach, bias)
     for _ in range(sweeps):
         changed = torch.zeros(x.shape[1], dtype=torch.bool, device=x.device)
         for units in orders().split(BLOCK):
@@ -168,9 +187,11 @@ def _asynchronous(
                 final[:, at] = x
             at = keep if at is None else at[keep]
             x = final[:, at]
+            if held is not None:
+                bias, held = bias[:, keep], held[keep]
             if len(keep) == 0:
                 break
-    fixed = net.is_fixed(x.T, tie=tie).long()
+    fixed = _settled(net, x.T, held, tie).long()
     period = torch.ones_like(count)  # those that dropped out had settled
     if at is None:
         period = fixed
@@ -190,7 +211,7 @@ def _correct(activation: Tensor, old: Tensor, weights: Tensor, tie: str) -> None
 
 
 def _synchronous(
-    net: Hopfield, rows: Tensor, sweeps: int, tie: str, trace: bool, stop_early: bool
+    net: Hopfield, rows: Tensor, held: Tensor | None, sweeps: int, tie: str, trace: bool, stop_early: bool
 ) -> tuple[Tensor, Int[Tensor, "n"], Int[Tensor, "n"], Tensor | None]:
     now, before = rows, rows
     state = rows
@@ -199,6 +220,8 @@ def _synchronous(
     energies = [net.energy(rows)[None]] if trace else []
     for t in range(sweeps + 1):  # the last one only looks
         after = net.updated(now, tie=tie)
+        if held is not None:
+            after = torch.where(held, now, after)
         running = period == 0
         one = running & (after == now).all(-1)
         two = running & ~one & (after == before).all(-1) & (t > 0)
@@ -211,6 +234,11 @@ def _synchronous(
         if trace:
             energies.append(net.energy(now)[None])
     return state, count, period, torch.cat(energies) if trace else None
+
+
+def _settled(net: Hopfield, x: Tensor, held: Tensor | None, tie: str) -> Tensor:
+    stays = net.updated(x, tie=tie) == x
+    return (stays if held is None else stays | held).all(-1)
 
 
 def _choose(chosen: Bool[Tensor, "n"], new: Tensor, old: Tensor) -> Tensor:

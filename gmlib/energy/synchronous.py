@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_choice, check_count, check_event
+from gmlib.energy._nets import check_net
 from gmlib.energy._spins import check_like, check_spins
 from gmlib.energy.hopfield import TIES, Hopfield
 
@@ -38,8 +39,7 @@ def synchronous_path(
         >>> synchronous_path(swap, torch.tensor([1.0, -1.0]), 3).tolist()
         [[1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, 1.0]]
     """
-    if not isinstance(net, Hopfield):
-        raise TypeError(f"net must be a gmlib.energy.hopfield.Hopfield, got {type(net).__name__}")
+    check_net(net)
     check_count("steps", steps)
     check_choice("tie", tie, TIES)
     check_event("x", x, (net.d,))
@@ -83,8 +83,7 @@ def two_step_energy(
         >>> two_step_energy(swap, -x, x).item(), swap.energy(x).item()
         (-2.0, 1.0)
     """
-    if not isinstance(net, Hopfield):
-        raise TypeError(f"net must be a gmlib.energy.hopfield.Hopfield, got {type(net).__name__}")
+    check_net(net)
     for name, value in (("now", now), ("before", before)):
         check_event(name, value, (net.d,))
         check_like(name, value, net.weights, "the weights")
@@ -117,8 +116,7 @@ def doubled(net: Hopfield) -> Hopfield:
         >>> doubled(Hopfield(torch.tensor([[0.0, 1.0], [1.0, 0.0]]))).d
         4
     """
-    if not isinstance(net, Hopfield):
-        raise TypeError(f"net must be a gmlib.energy.hopfield.Hopfield, got {type(net).__name__}")
+    check_net(net)
     zero = torch.zeros_like(net.weights)
     weights = torch.cat((torch.cat((zero, net.weights), 1), torch.cat((net.weights, zero), 1)))
     return Hopfield(weights, torch.cat((net.bias, net.bias)))

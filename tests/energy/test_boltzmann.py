@@ -120,12 +120,23 @@ def test_bad_arguments() -> None:
     net = BoltzmannMachine(zeros)
     large = BoltzmannMachine(torch.zeros(25, 25))
     for error, words, call in (
-        (ValueError, "weights must have a zero diagonal, got 1", lambda: BoltzmannMachine(eye)),
+        (
+            ValueError,
+            "weights must have a zero diagonal, got an entry of size 1",
+            lambda: BoltzmannMachine(eye),
+        ),
         (ValueError, "weights must be symmetric", lambda: BoltzmannMachine(torch.ones(3, 3).triu(1))),
-        (ValueError, r"weights must have shape \(n, n\)", lambda: BoltzmannMachine(torch.zeros(3, 2))),
+        (ValueError, r"weights must have shape \(d, d\)", lambda: BoltzmannMachine(torch.zeros(3, 2))),
         (ValueError, "weights must be finite", lambda: BoltzmannMachine(torch.full((2, 2), math.nan))),
         (TypeError, "weights must have a floating dtype", lambda: BoltzmannMachine(zeros.long())),
         (ValueError, r"bias must have shape \(3,\)", lambda: BoltzmannMachine(zeros, torch.zeros(2))),
+        (
+            TypeError,
+            "bias must have the dtype of the weights",
+            lambda: BoltzmannMachine(zeros, zeros[0].double()),
+        ),
+        (TypeError, "x must have the dtype of the weights", lambda: net.energy(torch.ones(3).double())),
+        (TypeError, "x must have the dtype of the weights", lambda: net.conditional(torch.ones(3).double())),
         (ValueError, "bias must be finite", lambda: BoltzmannMachine(zeros, torch.full((3,), math.inf))),
         (ValueError, "inv_temp must be", lambda: BoltzmannMachine(zeros, inv_temp=0.0)),
         (ValueError, "x must end in the event shape", lambda: net.energy(torch.ones(4))),

@@ -161,6 +161,7 @@ def test_bad_arguments() -> None:
         (ValueError, r"noise must have shape \(1, 2, 5\)", lambda: boltzmann_gibbs(net, x, 1, noise=x)),
         (ValueError, r"x must hold \+1 and -1 only", lambda: boltzmann_gibbs(net, 0 * x, 1)),
         (ValueError, "x must end in the event shape", lambda: boltzmann_gibbs(net, x[:, :4], 1)),
+        (TypeError, "x must have the dtype of the weights", lambda: boltzmann_gibbs(net, x.float(), 1)),
         (TypeError, "machine must be a BoltzmannMachine", lambda: boltzmann_gibbs(eye, x, 1)),
         (ValueError, "inv_temp must be", lambda: boltzmann_gibbs(net, x, 1, inv_temp=-1.0)),
         (ValueError, "must have at most 12 units", lambda: sweep_matrix(machine(13))),

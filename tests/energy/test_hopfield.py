@@ -145,6 +145,16 @@ def test_the_negative_of_a_fixed_point() -> None:
     assert torch.equal(tilted.energy(-x) - tilted.energy(x), 16 * x.sum(1))
 
 
+def test_the_network_keeps_its_own_copy() -> None:
+    net = six_units()
+    weights, bias = net.weights.clone(), net.bias.clone()
+    copy = Hopfield(weights, bias)
+    weights.zero_()
+    bias.zero_()
+    assert torch.equal(copy.weights, net.weights)
+    assert torch.equal(copy.bias, net.bias)
+
+
 @pytest.mark.bad_input
 def test_bad_arguments() -> None:
     w = hebb(four_letters())
@@ -166,7 +176,11 @@ def test_bad_arguments() -> None:
         (ValueError, "weights must be symmetric", lambda: Hopfield(w.triu())),
         (ValueError, "bias must", lambda: Hopfield(w, torch.zeros(24))),
         (ValueError, r"bias must have shape \(25,\)", lambda: Hopfield(w, torch.zeros(2, 25))),
-        (TypeError, "bias must have the dtype of weights", lambda: Hopfield(w, torch.zeros(25, dtype=F64))),
+        (
+            TypeError,
+            "bias must have the dtype of the weights",
+            lambda: Hopfield(w, torch.zeros(25, dtype=F64)),
+        ),
         (ValueError, "bias must be finite", lambda: Hopfield(w, torch.full((25,), torch.inf))),
         (ValueError, "bias must be on the device", lambda: Hopfield(w, torch.zeros(25, device="meta"))),
         (ValueError, "x must end in", lambda: net.energy(torch.ones(2, 24))),

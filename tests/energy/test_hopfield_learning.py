@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from gmlib.data import city_strings, encode
+from gmlib.data import city_strings, encode_strings
 from gmlib.energy import (
     Hopfield,
     all_states,
@@ -17,7 +17,7 @@ from gmlib.energy import (
 )
 
 F64 = torch.float64
-CITY = encode(city_strings()).double()
+CITY = encode_strings(city_strings()).double()
 
 
 def draw(k: int, d: int, seed: int = 0) -> torch.Tensor:

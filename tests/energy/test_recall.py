@@ -116,8 +116,10 @@ def test_batches_of_any_shape() -> None:
             == shaped.period.shape
             == (2, 3)
         )
-        none = recall(net, cues[:0], mode=mode)
-        assert none.state.shape == (0, 12)
+        for trace in (False, True):
+            none = recall(net, cues[:0], mode=mode, trace=trace)
+            assert none.state.shape == (0, 12)
+            assert none.trace is None or none.trace.shape[1:] == (0,)
 
 
 def test_synchronous_mode_sees_cycles() -> None:
@@ -145,6 +147,29 @@ def test_synchronous_mode_sees_cycles() -> None:
     assert bool(running.any())
     assert torch.equal(short.state[running], net.updated(cues[running]))
     assert torch.equal(running, truth.sweeps + (truth.period == 2) > 1)
+
+
+@pytest.mark.parametrize("tie", ["up", "keep"])
+def test_known_units_stay(tie: str) -> None:
+    net, cues = random_net(70), spins(200, 70)
+    known = torch.rand(200, 70, generator=torch.Generator().manual_seed(5)) < 0.4
+    found = recall(net, cues, order="fixed", known=known, tie=tie, trace=True)
+    assert torch.equal(found.state[known], cues[known])
+    assert bool(found.settled.all())
+    assert not bool(net.is_fixed(found.state, tie=tie).any())  # a held unit need not agree
+    assert bool(((net.updated(found.state, tie=tie) == found.state) | known).all())
+    assert found.trace is not None
+    assert found.trace.diff(dim=0).max() <= 1e-12
+    assert torch.allclose(found.trace[-1], net.energy(found.state), atol=1e-10)
+    # One free unit sees the others as they are: it is what updating it alone gives, in either mode.
+    one = torch.arange(70) != 69
+    for mode in ("asynchronous", "synchronous"):
+        alone = recall(net, cues, mode=mode, order="fixed", known=one, tie=tie).state
+        assert torch.equal(alone[:, :69], cues[:, :69])
+        assert torch.equal(alone[:, 69], net.updated(cues, tie=tie)[:, 69])
+    # Nothing held: as without the mask.
+    free = recall(net, cues, order="fixed", known=torch.zeros(70, dtype=torch.bool), tie=tie)
+    assert torch.equal(free.state, recall(net, cues, order="fixed", tie=tie).state)
 
 
 def test_generator_makes_it_reproducible() -> None:
@@ -176,6 +201,8 @@ def test_bad_arguments() -> None:
         (ValueError, "tie must be one of", lambda: recall(net, x, tie="down")),
         (ValueError, "sweeps must be at least 1", lambda: recall(net, x, sweeps=0)),
         (TypeError, "sweeps must be an int", lambda: recall(net, x, sweeps=1.0)),
+        (TypeError, "known must be a torch.Tensor of dtype torch.bool", lambda: recall(net, x, known=x)),
+        (ValueError, r"known must have shape \(6,\) or \(2, 6\)", lambda: recall(net, x, known=x[:1] > 0)),
         (ValueError, r"x must end in the event shape \(6,\)", lambda: recall(net, x[:, :5])),
         (ValueError, r"x must hold \+1 and -1 only, got 0", lambda: recall(net, x * 0)),
         (ValueError, "got nan", lambda: recall(net, x / 0 * 0)),
