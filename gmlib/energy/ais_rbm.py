@@ -8,9 +8,12 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
-from gmlib._checks import check_count, check_event, check_finite, check_tensor
+from gmlib._checks import check_count, check_finite, check_tensor
+from gmlib.energy._draws import bernoulli
+from gmlib.energy._layers import check_bits, check_layer
+from gmlib.energy._rbm_checks import check_rbm
+from gmlib.energy._softplus import softplus
 from gmlib.energy.annealing import AISResult, check_path
 from gmlib.energy.rbm import RBM
 
@@ -76,7 +79,7 @@ def rbm_log_z(
         nearly, not exactly, draws of the machine).
 
     Raises:
-        TypeError: ``base`` or ``path`` is no floating tensor.
+        TypeError: ``rbm`` is no RBM, ``base`` or ``path`` no floating tensor.
         ValueError: the shapes do not fit, ``path`` does not rise from 0 to 1, or there are fewer than two runs.
 
     Example:
@@ -87,6 +90,7 @@ def rbm_log_z(
         >>> abs(result.log_z - log_z(rbm).item()) < 4 * result.standard_error
         True
     """
+    check_rbm("rbm", rbm)
     check_tensor("base", base)
     if tuple(base.shape) != (rbm.d,):
         raise ValueError(f"base must have shape ({rbm.d},), one bias a visible unit, got {tuple(base.shape)}")
@@ -95,23 +99,18 @@ def rbm_log_z(
     betas = check_path(rbm_path() if path is None else path)
     weight, b, c = rbm.weight.detach(), rbm.b.detach(), rbm.c.detach()
     base = base.to(weight)
-    log_z0 = functional.softplus(base.double()).sum() + rbm.d_h * math.log(2)
+    log_z0 = softplus(base.double()).sum() + rbm.d_h * math.log(2)
     tilt = b - base
 
-    def draw(mean: Tensor) -> Tensor:
-        return (torch.rand(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device) < mean).to(
-            mean.dtype
-        )
-
-    x = draw(torch.sigmoid(base).expand(runs, -1))
+    x = bernoulli(torch.sigmoid(base).expand(runs, -1), generator)
     logits = torch.addmm(c, x, weight)
     log_weights = torch.zeros(runs, dtype=torch.float64, device=x.device)
     for before, beta in pairwise(betas):
         if before > 0:
-            h = draw((before * logits).sigmoid_())
-            x = draw(torch.addmm(base + before * tilt, h, weight.T, alpha=before).sigmoid_())
+            h = bernoulli((before * logits).sigmoid_(), generator)
+            x = bernoulli(torch.addmm(base + before * tilt, h, weight.T, alpha=before).sigmoid_(), generator)
             logits = torch.addmm(c, x, weight)
-        change = functional.softplus(beta * logits) - functional.softplus(before * logits)
+        change = softplus(beta * logits) - softplus(before * logits)
         log_weights += ((beta - before) * (x @ tilt)).double() + change.sum(-1, dtype=torch.float64)
     return AISResult(log_weights.cpu(), log_z0.item(), x)
 
@@ -132,7 +131,8 @@ def rbm_log_likelihood(
         rows: states at a time.
 
     Raises:
-        ValueError: the shapes do not fit.
+        TypeError: ``rbm`` is no RBM, or x not of its dtype.
+        ValueError: the shapes do not fit, or x holds others than 0 and 1.
 
     Example:
         >>> import torch
@@ -141,6 +141,8 @@ def rbm_log_likelihood(
         >>> torch.allclose(rbm_log_likelihood(rbm, x, log_z(rbm).item()), log_prob(rbm, x))
         True
     """
-    check_event("x", x, (rbm.d,))
+    check_rbm("rbm", rbm)
+    check_layer("x", x, rbm.d, rbm.weight)
+    check_bits("x", x)
     check_count("rows", rows)
     return torch.cat([-rbm.free_energy(part).double() for part in x.split(rows)]) - log_z

@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_event, check_finite, check_tensor
+from gmlib._checks import check_count, check_finite, check_tensor
+from gmlib.energy._layers import check_bits, check_layer
+from gmlib.energy._rbm_checks import check_rbm, check_rows
 from gmlib.energy.rbm import RBM
 from gmlib.energy.rbm_gradient import RBMGradient, statistics
 
@@ -26,7 +28,7 @@ class PersistentChains:
 
     Raises:
         TypeError: ``h`` is no floating tensor.
-        ValueError: ``h`` is no table of finite numbers.
+        ValueError: ``h`` is no table of 0s and 1s.
 
     References:
         T. Tieleman, *Training restricted Boltzmann machines using approximations to the likelihood gradient*, 2008.
@@ -44,12 +46,14 @@ class PersistentChains:
         if h.dim() != 2 or h.numel() == 0:
             raise ValueError(f"h must have shape (chains, d_h), got shape {tuple(h.shape)}")
         check_finite("h", h)
+        check_bits("h", h)
         self.h = h.detach().clone()
         self.x: Tensor | None = None
 
     @classmethod
     def start(cls, rbm: RBM, chains: int, *, generator: torch.Generator | None = None) -> PersistentChains:
         """Return chains whose hidden units are on with probability 1/2, for this machine."""
+        check_rbm("rbm", rbm)
         check_count("chains", chains)
         half = torch.full((chains, rbm.d_h), 0.5, dtype=rbm.c.dtype, device=rbm.c.device)
         return cls(torch.bernoulli(half, generator=generator))
@@ -61,10 +65,12 @@ class PersistentChains:
         r"""Take k steps of block Gibbs sampling, x from h and h from x, and return the last x, (chains, d).
 
         Raises:
+            TypeError: ``rbm`` is no RBM, or of another dtype.
             ValueError: k is below 1, or the machine has another number of hidden units.
         """
         check_count("k", k)
-        check_event("h", self.h, (rbm.d_h,))
+        check_rbm("rbm", rbm)
+        check_layer("h", self.h, rbm.d_h, rbm.weight)
         for _ in range(k):
             self.x = rbm.sample_visible(self.h, generator=generator)
             self.h = rbm.sample_hidden(self.x, generator=generator)
@@ -101,6 +107,7 @@ def pcd_gradient(
         The gradient, uphill for the log-likelihood.
 
     Raises:
+        TypeError: ``rbm`` is no RBM, ``chains`` are none, or a tensor is not of the machine's dtype.
         ValueError: k is below 1, or the shapes do not fit.
 
     Example:
@@ -113,5 +120,7 @@ def pcd_gradient(
         >>> gradient.b.gt(0).all().item()  # all four units of the data are on
         True
     """
-    check_event("x", x, (rbm.d,))
+    check_rows(rbm, x)
+    if not isinstance(chains, PersistentChains):
+        raise TypeError(f"chains must be PersistentChains, got {type(chains).__name__}")
     return statistics(rbm, x) - statistics(rbm, chains.advance(rbm, k, generator=generator))

@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_event
+from gmlib._checks import check_count
+from gmlib.energy._layers import check_layer
+from gmlib.energy._rbm_checks import check_rbm
 from gmlib.energy.rbm import RBM
 
 
@@ -38,7 +40,7 @@ def clamped_gibbs(
         The states after the last step, (\*batch, d).
 
     Raises:
-        TypeError: ``known`` is no tensor of bools.
+        TypeError: ``rbm`` is no RBM, x not of its dtype, or ``known`` no tensor of bools.
         ValueError: the shapes do not fit, or ``sweeps`` is negative.
 
     Example:
@@ -49,7 +51,8 @@ def clamped_gibbs(
         >>> bool((x[:, :2] == 1).all())
         True
     """
-    check_event("x", x, (rbm.d,))
+    check_rbm("rbm", rbm)
+    check_layer("x", x, rbm.d, rbm.weight)
     check_count("sweeps", sweeps, low=0)
     if not isinstance(known, Tensor) or known.dtype != torch.bool:
         got = str(known.dtype) if isinstance(known, Tensor) else type(known).__name__

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_callable, check_choice, check_count, check_number
+from gmlib.energy._layers import check_layer
+from gmlib.energy._rbm_checks import check_rbm
 from gmlib.energy._rbm_step import RBMStep
 from gmlib.energy.base_rates import check_data
 from gmlib.energy.persistent import PersistentChains
@@ -81,7 +83,7 @@ def train_rbm(
         rbm: the machine, trained in place; its visible bias may start at :func:`gmlib.energy.base_rates.log_odds`.
         data: visible states, (n, d), in [0, 1], on the machine's device.
         method: "cd", "pcd" or "exact".
-        k: steps of block Gibbs sampling a step of learning; not used by "exact".
+        k: steps of block Gibbs sampling a step of learning; not for "exact".
         steps: steps of learning.
         batch_size: rows a step; None is all.
         lr: learning rate :math:`\eta > 0`.
@@ -112,6 +114,7 @@ def train_rbm(
         >>> rbm.free_energy(torch.tensor([[1.0, 1.0], [1.0, 0.0]])).diff().item() > 2  # one of them alone is rare
         True
     """
+    check_rbm("rbm", rbm)
     check_choice("method", method, METHODS)
     for name, value in (("k", k), ("steps", steps)):
         check_count(name, value)
@@ -136,13 +139,21 @@ def train_rbm(
         raise ValueError(f"every and watch must be given together, got every={every} and watch={watch}")
     if chains is not None and method != "pcd":
         raise ValueError(f'chains must be None for "{method}", which carries none over, got {chains!r}')
+    if method == "exact" and (k != 1 or compile):
+        raise ValueError(
+            f'k and compile must be left alone for "exact", which takes no Gibbs steps, got k={k} and compile={compile}'
+        )
+    if isinstance(chains, PersistentChains):
+        check_layer("the h of chains", chains.h, rbm.d_h, rbm.weight)
     if generator is None:
         generator = torch.Generator(data.device).manual_seed(int(torch.randint(2**62, ())))
     if method == "pcd" and not isinstance(chains, PersistentChains):
         chains = PersistentChains.start(rbm, rows if chains is None else chains, generator=generator)
     carried = chains if isinstance(chains, PersistentChains) else None
 
-    rates = torch.linspace(lr, lr if lr_end is None else lr_end, steps + 1)[:-1].tolist()
+    kind = torch.promote_types(rbm.weight.dtype, torch.float32)
+    last = lr if lr_end is None else lr_end
+    rates = torch.linspace(lr, last, steps + 1, dtype=kind)[:-1].tolist()
     step = None if method == "exact" else RBMStep(rbm, rows, k, carried, binarise, compile, generator)
     looks: list[tuple[int, dict[str, Tensor]]] = []
     if watch is not None:
