@@ -46,7 +46,7 @@ def learn_boltzmann(
     method: str = "newton",
     lr: float | None = None,
     steps: int = 20_000,
-    tolerance: float = 1e-8,
+    tolerance: float | None = None,
 ) -> BoltzmannFit:
     r"""Fit W and b to data until means and correlations of model and data agree.
 
@@ -65,7 +65,8 @@ def learn_boltzmann(
         lr: the gradient's learning rate :math:`\eta`; the default, 1 over the n (n + 1) / 2 parameters, never goes down,
             for no curvature is larger than their number.
         steps: at most so many steps.
-        tolerance: stop when ``gap`` is at most this.
+        tolerance: stop when ``gap`` is at most this. None for 1e-8, or for 32 times the dtype's epsilon where that is more
+            (4e-6 in float32). Newton's method also stops when rounding hides what a step gains.
 
     Returns:
         Machine, histories and whether it converged.
@@ -89,9 +90,12 @@ def learn_boltzmann(
     """
     check_choice("method", method, METHODS)
     check_count("steps", steps)
-    check_number("tolerance", tolerance, low=0.0, low_open=True)
+    if tolerance is not None:
+        check_number("tolerance", tolerance, low=0.0, low_open=True)
     target, statistics = _moments(data, weights)
     n, k = data.shape[1], len(target)
+    if tolerance is None:
+        tolerance = max(1e-8, 32 * torch.finfo(data.dtype).eps)
     if lr is None:
         lr = 1 / k
     check_number("lr", lr, low=0.0, low_open=True)
@@ -105,6 +109,12 @@ def learn_boltzmann(
         gaps.append(gradient.abs().max())
         look = method == "newton" or step % PATIENCE == 0
         if step == steps or (look and bool(gaps[-1] <= tolerance)):
+            break
+        if (
+            method == "newton"
+            and step
+            and bool((likelihoods[-1] <= likelihoods[-2]) & (gaps[-1] >= gaps[-2]))
+        ):
             break
         if method == "gradient":
             theta = theta + lr * gradient
@@ -170,12 +180,13 @@ def _newton_step(
 ) -> Tensor:
     """Newton's step, halved until the log-likelihood rises by a quarter of what the slope promises."""
     hessian = statistic_covariance(statistics, law)
-    ridge = 1e-12 * torch.eye(len(theta), dtype=theta.dtype, device=theta.device)
+    coarse = torch.finfo(theta.dtype).eps / torch.finfo(torch.float64).eps  # 1 in double precision
+    ridge = 1e-12 * min(coarse, 1e6) * torch.eye(len(theta), dtype=theta.dtype, device=theta.device)
     step = torch.linalg.solve(hessian + ridge, gradient)
     slope = gradient @ step
     for _ in range(30):
         after = target @ (theta + step) - (statistics @ (theta + step)).logsumexp(0)
-        if bool(after >= now + slope / 4 - 1e-14):
+        if bool(after >= now + slope / 4 - 1e-14 * coarse):
             break
         step, slope = step / 2, slope / 2
     return step

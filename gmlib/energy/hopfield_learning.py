@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from gmlib._checks import check_count, check_finite, check_number, check_tensor
+from gmlib.energy._spins import check_like, check_spins
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class LearntWeights:
         slope: largest entry of the objective's gradient at ``weights``, in size; 0 at the optimum.
         objective: its value there, in nats.
         steps: steps taken.
+        converged: the slope is within the tolerance.
 
     Example:
         >>> import torch
@@ -35,6 +37,7 @@ class LearntWeights:
     slope: float
     objective: float
     steps: int
+    converged: bool
 
 
 def learning_objective(
@@ -108,7 +111,7 @@ def learn_hopfield(
     start: Float[Tensor, "d d"] | None = None,
     lr: float | None = None,
     steps: int = 5000,
-    tolerance: float = 1e-9,
+    tolerance: float | None = None,
     check_every: int = 50,
 ) -> LearntWeights:
     r"""Learn the weights of a Hopfield net by gradient ascent, with weight decay to the unique optimum.
@@ -125,14 +128,16 @@ def learn_hopfield(
         start: first weights, (d, d); None for zeros. Symmetrised, and the diagonal cleared.
         lr: the learning rate :math:`\eta`; None for 1/L.
         steps: at most so many.
-        tolerance: stop once no entry of the gradient is larger, if ``weight_decay`` is not 0.
+        tolerance: stop once no entry of the gradient is larger, if ``weight_decay`` is not 0. None for 1e-9, or for what
+            rounding leaves of the gradient where that is more: 16 (K + :math:`\lambda`) times the dtype's epsilon.
         check_every: steps between two looks at it (each waits for the device).
 
     Returns:
-        Weights, slope, objective and steps, the weights in the dtype and on the device of ``patterns``.
+        Weights, slope, objective, steps and whether they converged, the weights in the dtype and on the device of
+        ``patterns``.
 
     Raises:
-        TypeError: an argument is no floating tensor or no number.
+        TypeError: an argument is no floating tensor or no number, or the dtypes differ.
         ValueError: a shape does not fit, ``patterns`` holds something else than -1 and 1, or a number is out of range.
 
     Example:
@@ -150,12 +155,14 @@ def learn_hopfield(
     _check(w, patterns, weight_decay)
     check_count("steps", steps)
     check_count("check_every", check_every)
+    if tolerance is None:
+        eps = torch.finfo(patterns.dtype).eps
+        tolerance = max(1e-9, 16 * (len(patterns) + weight_decay) * eps)
     check_number("tolerance", tolerance, low=0.0)
     if lr is not None:
         check_number("lr", lr, low=0.0, low_open=True)
-    gram = (
-        patterns @ patterns.T
-    )  # K is small where a net stores its patterns; X X' and X' X share their eigenvalues
+    # X X' and X' X share their eigenvalues: the smaller of them will do.
+    gram = patterns @ patterns.T if len(patterns) <= patterns.shape[1] else patterns.T @ patterns
     steepest = weight_decay + 0.5 * float(torch.linalg.eigvalsh(gram)[-1])
     rate = 1 / steepest if lr is None else lr
     root = math.sqrt(min(1.0, weight_decay * rate))
@@ -173,7 +180,8 @@ def learn_hopfield(
             break
     w = 0.5 * (w + w.T)  # rounding: a matrix product need not be symmetric to the last bit
     slope = float(_gradient(w, patterns, weight_decay).abs().max())
-    return LearntWeights(w, slope, float(learning_objective(w, patterns, weight_decay)), taken)
+    objective = float(learning_objective(w, patterns, weight_decay))
+    return LearntWeights(w, slope, objective, taken, slope <= tolerance)
 
 
 def _gradient(weights: Tensor, patterns: Tensor, weight_decay: float) -> Tensor:
@@ -187,18 +195,13 @@ def _check(weights: Tensor, patterns: Tensor, weight_decay: float) -> None:
     check_tensor("patterns", patterns)
     if patterns.dim() != 2 or patterns.numel() == 0:
         raise ValueError(f"patterns must have shape (K, d) with K, d >= 1, got shape {tuple(patterns.shape)}")
-    if not bool((patterns.abs() == 1).all()):
-        raise ValueError("patterns must hold -1 and 1 only, got something else")
+    check_spins("patterns", patterns)
     d = patterns.shape[1]
     check_tensor("weights", weights)
     if tuple(weights.shape) != (d, d):
         raise ValueError(
             f"weights must have shape ({d}, {d}) to fit patterns, got shape {tuple(weights.shape)}"
         )
-    if weights.dtype != patterns.dtype or weights.device != patterns.device:
-        raise ValueError(
-            f"weights must have the dtype and device of patterns, {patterns.dtype} on {patterns.device}, "
-            f"got {weights.dtype} on {weights.device}"
-        )
+    check_like("weights", weights, patterns, "patterns")
     check_finite("weights", weights)
     check_number("weight_decay", weight_decay, low=0.0)

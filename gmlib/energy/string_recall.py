@@ -79,7 +79,7 @@ def repair_strings(
         >>> from gmlib.energy import Hopfield, learn_hopfield, repair_strings
         >>> x = encode_strings(city_strings())
         >>> trial = repair_strings(
-        ...     Hopfield(learn_hopfield(x, tolerance=1e-4).weights), x, 2, generator=torch.Generator().manual_seed(0)
+        ...     Hopfield(learn_hopfield(x).weights), x, 2, generator=torch.Generator().manual_seed(0)
         ... )
         >>> trial.cues[0], trial.answers[0], trial.right
         ('mpscow-------russaa', 'moscow-------russia', 9)
@@ -119,7 +119,7 @@ def complete_strings(
         >>> from gmlib.data import city_bits, city_strings, encode_strings
         >>> from gmlib.energy import Hopfield, complete_strings, learn_hopfield
         >>> x = encode_strings(city_strings())
-        >>> net = Hopfield(learn_hopfield(x, tolerance=1e-4).weights)
+        >>> net = Hopfield(learn_hopfield(x).weights)
         >>> trial = complete_strings(net, x, city_bits(), generator=torch.Generator().manual_seed(0))
         >>> trial.answers[4], trial.answers[8]
         ('edinburgh--scotland', 'paris--------france')

@@ -103,6 +103,22 @@ def test_one_pair() -> None:
     assert w == pytest.approx(-3 / (1 + math.exp(-w)), abs=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_it_stops_by_itself_in_either_precision(dtype: torch.dtype) -> None:
+    # More patterns than units, as many of them, and fewer: the optimum is within rounding of that in double precision.
+    for k, d, decay in ((3, 30, 1.0), (9, 9, 0.1), (200, 6, 1.0)):
+        x = draw(k, d).to(dtype)
+        learnt = learn_hopfield(x, weight_decay=decay)
+        assert learnt.converged
+        assert learnt.steps < 5000
+        truth = learn_hopfield(x.double(), weight_decay=decay).weights
+        # The objective is decay / 2 strongly concave in each pair: the weights are off by at most 2 slopes' norm / decay.
+        assert (learnt.weights - truth).norm() <= 2 * d * (learnt.slope + 1e-9) / decay
+    strings = CITY.to(dtype)
+    assert learn_hopfield(strings).converged
+    assert not learn_hopfield(strings, steps=2).converged
+
+
 def test_ascent_at_the_default_rate() -> None:
     # eta = 1/L never overshoots a concave objective: plain ascent rises at every step, even from far away.
     x = draw(6, 20)
@@ -128,10 +144,14 @@ def test_bad_arguments() -> None:
         (TypeError, "patterns must be a torch.Tensor", lambda: learn_hopfield([[1.0]])),
         (ValueError, r"patterns must have shape \(K, d\)", lambda: learn_hopfield(x[0])),
         (ValueError, r"patterns must have shape \(K, d\)", lambda: learn_hopfield(x[:0])),
-        (ValueError, "patterns must hold -1 and 1", lambda: learn_hopfield(0.5 * x)),
+        (ValueError, r"patterns must hold \+1 and -1 only", lambda: learn_hopfield(0.5 * x)),
         (ValueError, "weight_decay must be", lambda: learn_hopfield(x, weight_decay=-1.0)),
         (ValueError, r"weights must have shape \(5, 5\)", lambda: learn_hopfield(x, start=x)),
-        (ValueError, "weights must have the dtype", lambda: learn_hopfield(x, start=torch.zeros(5, 5))),
+        (
+            TypeError,
+            "weights must have the dtype of patterns",
+            lambda: learn_hopfield(x, start=torch.zeros(5, 5)),
+        ),
         (ValueError, "weights must be finite", lambda: learning_gradient(symmetric(5) / 0, x, 1.0)),
         (ValueError, "lr must be", lambda: learn_hopfield(x, lr=0.0)),
         (ValueError, "steps must be at least 1", lambda: learn_hopfield(x, steps=0)),

@@ -147,6 +147,31 @@ def test_data_of_no_machine_are_fitted_in_their_correlations() -> None:
     assert fit.log_likelihood[-1].item() == pytest.approx(-3 * math.log(2), abs=1e-12)
 
 
+@pytest.mark.parametrize("method", ["newton", "gradient"])
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_learning_stops_by_itself_in_either_precision(method: str, dtype: torch.dtype) -> None:
+    law = machine().probabilities()
+    fit = learn_boltzmann(STATES.to(dtype), weights=(law / law.sum()).to(dtype), method=method)
+    assert fit.converged
+    assert len(fit.gap) < 20_000
+    reach = 1e-8 if dtype is F64 else 32 * torch.finfo(dtype).eps
+    assert fit.gap[-1] <= reach
+    moments = machine().moments()
+    assert (fit.machine.moments().mean - moments.mean).abs().max() < 2 * reach
+    assert (fit.machine.moments().correlation - moments.correlation).abs().max() < 2 * reach
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_newton_stops_where_it_gains_nothing(dtype: torch.dtype) -> None:
+    # A tolerance that rounding never meets, and data whose maximum is at infinity: the state (+1, +1) never occurs.
+    law = machine().probabilities().to(dtype)
+    assert len(learn_boltzmann(STATES.to(dtype), weights=law / law.sum(), tolerance=1e-300).gap) < 100
+    data = torch.tensor([[1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]], dtype=dtype)
+    fit = learn_boltzmann(data, steps=2000)
+    assert len(fit.gap) < 2000
+    assert fit.log_likelihood[-1].item() == pytest.approx(-math.log(3), abs=1e-5)
+
+
 @pytest.mark.bad_input
 def test_bad_arguments() -> None:
     x, net = STATES, machine()
