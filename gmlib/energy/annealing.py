@@ -138,7 +138,13 @@ def ais(
 
 
 def check_path(path: Tensor) -> list[float]:
-    """The values of a path as numbers; raises unless they rise from 0 to 1."""
+    """The values of a path as numbers; raises unless they rise from 0 to 1.
+
+    Example:
+        >>> from gmlib.energy.annealing import check_path
+        >>> check_path(torch.tensor([0.0, 0.25, 1.0]))
+        [0.0, 0.25, 1.0]
+    """
     check_tensor("path", path)
     if path.dim() != 1 or len(path) < 2:
         raise ValueError(

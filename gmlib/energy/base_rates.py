@@ -45,7 +45,12 @@ def log_odds(x: Float[Tensor, "n d"], *, pseudo_count: float | int = 1.0) -> Flo
 
 
 def check_data(name: str, x: Tensor) -> None:
-    """Raise unless ``x`` holds rows of numbers in [0, 1]. Synchronises with the device."""
+    """Raise unless ``x`` holds rows of numbers in [0, 1]. Synchronises with the device.
+
+    Example:
+        >>> from gmlib.energy.base_rates import check_data
+        >>> check_data("x", torch.tensor([[0.5, 1.0]]))
+    """
     check_tensor(name, x)
     if x.dim() != 2 or x.numel() == 0:
         raise ValueError(f"{name} must have shape (n, d) with n >= 1, got shape {tuple(x.shape)}")

@@ -156,14 +156,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Args:
         arguments: words of the command line; None takes those of the process.
+
+    Example:
+        >>> import tempfile
+        >>> from gmlib.recipes.rbm_record import main, recorded_rows
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     main(["--components", "1", "--embedded", "--out", f"{folder}/rows.json"])
+        ...     list(recorded_rows(Path(folder, "rows.json")))
+        ['independent bits']
     """
     parser = argparse.ArgumentParser(description="Fit the floors and write the record of chapter 06.")
     parser.add_argument("runs", nargs="*", help="NAME:STEPS:FILE of each run")
     parser.add_argument(
         "--out", type=Path, default=RECORD, help="where to write (default: the record of gmlib)"
     )
+    parser.add_argument(
+        "--components", type=int, nargs="*", default=[1, 10, 500], help="of the mixtures to fit"
+    )
+    parser.add_argument("--embedded", action="store_true", help="fit and measure them on the embedded images")
     options = parser.parse_args(arguments)
-    rows = [floor_row(K) for K in (1, 10, 500)]
+    rows = [floor_row(K, full=not options.embedded) for K in options.components]
     for words in options.runs:
         name, steps, file = words.split(":", 2)
         rows.append(row_of_run(name, int(steps), json.loads(Path(file).read_text())))
