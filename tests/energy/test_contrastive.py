@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gmlib.energy import (
     RBM,
+    GaussianRBM,
     RBMGradient,
     all_states,
     cd_gradient,
@@ -226,6 +227,16 @@ def test_bad_arguments() -> None:
         (ValueError, "law must sum to one", lambda: law_after(rbm, 2 * law, 1)),
         (ValueError, "law must not be negative", lambda: law_after(rbm, law - 0.05, 1)),
         (ValueError, "at most 12 visible units", lambda: law_after(RBM(13, 2), law, 1)),
+        (
+            ValueError,
+            "at most 12 visible units here, got 20",
+            lambda: expected_cd_gradient(RBM(20, 2), law, 1),
+        ),
+        (TypeError, "law must have the dtype of the machine", lambda: law_after(rbm, law.float(), 1)),
+        (TypeError, "x must have the dtype of the machine", lambda: cd_gradient(rbm, X.float())),
+        (TypeError, "rbm must be an RBM", lambda: cd_gradient(GaussianRBM(4, 3), X.float())),  # type: ignore[arg-type]
+        (TypeError, "rbm must be an RBM", lambda: law_after(GaussianRBM(4, 3), law, 1)),  # type: ignore[arg-type]
+        (TypeError, "rbm must be an RBM", lambda: field_jacobian(None, lambda m: m)),  # type: ignore[arg-type]
         (TypeError, "field must be callable", lambda: field_jacobian(rbm, 3)),  # type: ignore[arg-type]
         (ValueError, "keep its graph", lambda: field_jacobian(rbm, lambda m: statistics(m, X))),
         (TypeError, "field must be callable", lambda: stationary_point(rbm, None)),  # type: ignore[arg-type]

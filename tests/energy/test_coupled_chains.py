@@ -5,6 +5,7 @@ import torch
 
 from gmlib.energy import (
     RBM,
+    GaussianRBM,
     all_states,
     coupled_estimate,
     coupled_step,
@@ -170,6 +171,8 @@ def test_cut_off_pairs_are_named() -> None:
     assert not found.met.all()
     assert (found.meeting[~found.met] == 2).all()
     assert found.met.any()
+    with pytest.raises(RuntimeError, match="had not met after max_steps=2 steps"):
+        unbiased_gradient(rbm, x0, max_steps=2, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.gpu
@@ -200,6 +203,12 @@ def test_bad_arguments() -> None:
             lambda: coupled_estimate(rbm, X[:, :2], torch.abs),
         ),
         (ValueError, "y must be", lambda: coupled_step(rbm, X, X[:3])),
+        (ValueError, r"x must have shape \(n, 4\)", lambda: coupled_step(rbm, X[0], X[0])),
+        (ValueError, r"x must have shape \(n, 4\)", lambda: coupled_estimate(rbm, X[0], torch.abs)),
+        (ValueError, "with n >= 1", lambda: unbiased_gradient(rbm, X[:0])),
+        (TypeError, "x must have the dtype", lambda: coupled_estimate(rbm, X.float(), torch.abs)),
+        (TypeError, "rbm must be an RBM", lambda: coupled_step(GaussianRBM(4, 3), X, X)),  # type: ignore[arg-type]
+        (TypeError, "rbm must be an RBM", lambda: unbiased_gradient(None, X)),  # type: ignore[arg-type]
         (ValueError, "y must be", lambda: coupled_step(rbm, X, X.float())),
         (ValueError, r"x must end in the event shape \(4,\)", lambda: unbiased_gradient(rbm, X[:, :2])),
     ):

@@ -10,6 +10,7 @@ from gmlib.data import bars_and_stripes
 from gmlib.energy import (
     RBM,
     DeepBeliefNetwork,
+    GaussianRBM,
     all_states,
     exact_gradient,
     hidden_law,
@@ -112,6 +113,19 @@ def test_bad_arguments() -> None:
         (ValueError, "n must be at least 1", lambda: dbn.sample(0)),
         (ValueError, "steps must be at least 0", lambda: dbn.sample(1, steps=-1)),
         (ValueError, "at most 12 hidden units", lambda: hidden_law(RBM(4, 13), torch.zeros(2, 4))),
+        (ValueError, r"x must have shape \(n, 4\)", lambda: hidden_law(lower, torch.zeros(4))),
+        (ValueError, r"x must have shape \(n, 4\)", lambda: hidden_law(lower, torch.zeros(2, 3, 4))),
+        (ValueError, "with n >= 1", lambda: hidden_law(lower, torch.zeros(0, 4))),
+        (ValueError, "law must sum to one", lambda: hidden_law(lower, torch.zeros(2, 4), torch.ones(2))),
+        (TypeError, "rbm must be an RBM", lambda: hidden_law(GaussianRBM(4, 3), torch.zeros(2, 4))),  # type: ignore[arg-type]
+        (TypeError, "x must have the dtype", lambda: hidden_law(lower, torch.zeros(2, 4, dtype=F64))),
+        (TypeError, "x must have the dtype", lambda: dbn.bound(torch.zeros(2, 4, dtype=F64))),
+        (ValueError, "x must hold 0 and 1 only", lambda: dbn.log_prob(torch.full((2, 4), 0.5))),
+        (
+            TypeError,
+            "top must have the dtype of lower, torch.float32, got torch.float64",
+            lambda: DeepBeliefNetwork(lower, RBM(3, 2, dtype=F64)),
+        ),
         (
             ValueError,
             r"law must have shape \(2,\)",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gmlib.distributions import GaussianMixture
-from gmlib.energy import GaussianRBM, all_states
+from gmlib.energy import GaussianRBM, all_states, two_phase_gradient
 
 F64 = torch.float64
 
@@ -110,6 +110,33 @@ def test_block_gibbs_leaves_the_law() -> None:
     assert ((x.mean(0) - mean).abs() < 4 * x.std(0) / n**0.5).all()
 
 
+def test_both_layers_can_be_drawn() -> None:
+    rbm, x = shaped(2, 3), points(2)
+    mean = rbm.hidden_mean(x).detach()
+    assert torch.equal(rbm.sample_hidden(x, noise=mean - 1e-9), torch.ones_like(mean))
+    assert torch.equal(rbm.sample_hidden(x, noise=mean), torch.zeros_like(mean))
+    h = torch.ones(5, 3, dtype=F64)
+    centre = rbm.visible_mean(h).detach()
+    assert torch.equal(rbm.sample_visible(h, noise=torch.zeros(5, 2, dtype=F64)), centre)
+    up = rbm.sample_visible(h, noise=torch.ones(5, 2, dtype=F64)) - centre
+    assert torch.allclose(up.square(), rbm.var.expand_as(up), atol=1e-12)
+    # A step of the chain is one draw of each, h first.
+    one, two = (torch.Generator().manual_seed(5) for _ in range(2))
+    step = rbm.sample_visible(rbm.sample_hidden(x, generator=one), generator=one)
+    assert torch.equal(rbm.gibbs(x, 1, generator=two), step)
+
+
+def test_the_machine_is_an_energy_of_two_phases() -> None:
+    # With one hidden unit and one visible, the model's phase by quadrature: the two phases are the likelihood's gradient.
+    rbm = shaped(1, 1)
+    grid = torch.linspace(-30, 30, 6001, dtype=F64)[:, None]
+    law = torch.softmax(rbm.log_prob(grid).detach(), 0)
+    found = two_phase_gradient(rbm, points(1), grid, model_weights=law)
+    truth = torch.autograd.grad(rbm.log_prob(points(1)).mean(), list(rbm.parameters()))
+    for value, (name, _) in zip(truth, rbm.named_parameters(), strict=True):
+        assert torch.allclose(found[name], value, atol=1e-8)
+
+
 def test_gaussian_rbm() -> None:
     # Four equal clouds at the corners of a rectangle, a law that two hidden units can have, fitted by exact likelihood.
     corners = torch.tensor([[0.0, 0.0], [4.0, 1.0], [-1.0, 4.0], [3.0, 5.0]], dtype=F64)
@@ -166,6 +193,7 @@ def test_cd_loss_has_the_update_as_its_gradient() -> None:
 def test_bad_arguments() -> None:
     rbm = shaped(2, 3)
     w, b, c, v = torch.zeros(2, 3), torch.zeros(2), torch.zeros(3), torch.ones(2)
+    h = torch.zeros(4, 3, dtype=F64)
     for error, words, call in (
         (ValueError, "d must be at least 1", lambda: GaussianRBM(0, 3)),
         (ValueError, "var must be", lambda: GaussianRBM(2, 3, var=0.0)),
@@ -173,6 +201,11 @@ def test_bad_arguments() -> None:
         (ValueError, r"weight must have shape \(d, d_h\)", lambda: GaussianRBM.from_weights(b, b, c, v)),
         (ValueError, r"b must have shape \(2,\)", lambda: GaussianRBM.from_weights(w, c, c, v)),
         (ValueError, "var must be positive", lambda: GaussianRBM.from_weights(w, b, c, -v)),
+        (TypeError, "b must have the dtype of weight", lambda: GaussianRBM.from_weights(w, b.double(), c, v)),
+        (TypeError, "x must have the dtype of the machine", lambda: rbm.free_energy(torch.zeros(4, 2))),
+        (TypeError, "h must have the dtype of the machine", lambda: rbm.sample_visible(torch.zeros(4, 3))),
+        (ValueError, "with n >= 1", lambda: rbm.cd_loss(torch.zeros(0, 2, dtype=F64))),
+        (ValueError, "noise must have shape", lambda: rbm.sample_visible(h, noise=h)),
         (ValueError, "c must be finite", lambda: GaussianRBM.from_weights(w, b, c / 0, v)),
         (ValueError, r"x must end in the event shape \(2,\)", lambda: rbm.free_energy(torch.zeros(4, 3))),
         (ValueError, r"h must end in the event shape \(3,\)", lambda: rbm.visible_mean(torch.zeros(4, 2))),

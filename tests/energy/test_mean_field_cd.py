@@ -5,6 +5,7 @@ import torch
 
 from gmlib.energy import (
     RBM,
+    GaussianRBM,
     RBMGradient,
     all_states,
     cd_gradient,
@@ -129,6 +130,10 @@ def test_bad_arguments() -> None:
             r"law must have shape \(16,\)",
             lambda: mean_field_gradient(rbm, X, reference_law()[:4]),
         ),
+        (ValueError, "law must sum to one", lambda: mean_field_gradient(rbm, X, 2 * reference_law())),
+        (ValueError, r"x must have shape \(n, 4\)", lambda: mean_field_gradient(rbm, X[0])),
+        (TypeError, "x must have the dtype", lambda: mean_field_reconstruction(rbm, X.float())),
+        (TypeError, "rbm must be an RBM", lambda: mean_field_gradient(GaussianRBM(4, 3), X.float())),  # type: ignore[arg-type]
         (ValueError, "steps must be at least 1", lambda: stationary_point(rbm, lambda m: m, steps=0)),  # type: ignore[arg-type, return-value]
         (ValueError, "tolerance must be", lambda: stationary_point(rbm, lambda m: m, tolerance=0.0)),  # type: ignore[arg-type, return-value]
     ):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gmlib.energy import (
     RBM,
+    GaussianRBM,
     all_states,
     gibbs_eigenvalues,
     joint_table,
@@ -18,6 +19,7 @@ from gmlib.energy import (
     reference_law,
     reference_rbm,
     second_eigenvalue,
+    smaller_layer,
     transition_matrix,
     visible_law,
 )
@@ -130,6 +132,24 @@ def test_second_eigenvalue_is_a_squared_correlation() -> None:
     assert second_eigenvalue(rbm) == pytest.approx(correlation**2, abs=1e-14)
 
 
+def test_eigenvalues_of_a_sharp_machine() -> None:
+    # Of x = 1 and h = 1, of probability e^-800 each, either keeps the other with sigmoid(1); 0 keeps 0. The transition
+    # matrix is [[1, 0], [1 - s^2, s^2]] to rounding, s = sigmoid(1), although p(x = 1) underflows.
+    biases = torch.tensor([-801.0], dtype=F64)
+    rbm = RBM.from_weights(torch.tensor([[802.0]], dtype=F64), biases, biases)
+    assert visible_law(rbm)[1] == 0
+    assert second_eigenvalue(rbm) == pytest.approx((1 / (1 + math.exp(-1))) ** 2, rel=1e-12)
+    large = reference_rbm()
+    with torch.no_grad():
+        for part in large.parameters():
+            part.mul_(300)
+    eigenvalues = gibbs_eigenvalues(large)
+    assert eigenvalues[0].item() == pytest.approx(1.0, abs=1e-12)
+    assert bool(((eigenvalues >= 0) & (eigenvalues <= 1 + 1e-12)).all())
+    truth = torch.linalg.eigvals(transition_matrix(large)).abs().sort(descending=True).values
+    assert torch.allclose(eigenvalues, truth[:8].detach(), atol=1e-7)
+
+
 def test_gibbs_draws_follow_the_matrix() -> None:
     rbm = reference_rbm()
     n, start = 40_000, torch.tensor([1.0, 0.0, 1.0, 1.0], dtype=F64)
@@ -210,6 +230,21 @@ def test_bad_arguments() -> None:
         (ValueError, "k must be at least 0", lambda: rbm.gibbs(x, -1)),
         (TypeError, "x must have a floating dtype", lambda: rbm.gibbs(x.long(), 1)),
         (ValueError, "noise must have shape", lambda: rbm.sample_hidden(x, noise=x)),
+        (
+            TypeError,
+            "x must have the dtype of the machine, torch.float64",
+            lambda: rbm.free_energy(x.float()),
+        ),
+        (TypeError, "h must have the dtype of the machine", lambda: rbm.visible_mean(x[:, :3].float())),
+        (TypeError, "h must have the dtype of the machine", lambda: rbm.energy(x, x[:, :3].float())),
+        (ValueError, "x must hold 0 and 1 only, got 0.5", lambda: log_prob(rbm, x + 0.5)),
+        (TypeError, "rbm must be an RBM, got GaussianRBM", lambda: log_z(GaussianRBM(2, 3))),  # type: ignore[arg-type]
+        (TypeError, "rbm must be an RBM, got GaussianRBM", lambda: log_prob(GaussianRBM(4, 3), x)),  # type: ignore[arg-type]
+        (TypeError, "rbm must be an RBM, got NoneType", lambda: smaller_layer(None)),  # type: ignore[arg-type]
+        (TypeError, "rbm must be an RBM", lambda: joint_table(GaussianRBM(2, 3))),  # type: ignore[arg-type]
+        (TypeError, "rbm must be an RBM", lambda: visible_law(GaussianRBM(2, 3))),  # type: ignore[arg-type]
+        (TypeError, "rbm must be an RBM", lambda: transition_matrix(GaussianRBM(2, 3))),  # type: ignore[arg-type]
+        (TypeError, "rbm must be an RBM", lambda: second_eigenvalue(GaussianRBM(2, 3))),  # type: ignore[arg-type]
         (ValueError, "at most 24 units", lambda: log_z(RBM(784, 500))),
         (ValueError, "chunk must be at least 1", lambda: log_z(rbm, chunk=0)),
         (ValueError, "at most 24 units in all", lambda: joint_table(RBM(20, 5))),

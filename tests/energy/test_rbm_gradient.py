@@ -11,6 +11,7 @@ from torch import Tensor
 from gmlib.data import bars_and_stripes
 from gmlib.energy import (
     RBM,
+    GaussianRBM,
     RBMGradient,
     all_states,
     exact_gradient,
@@ -21,6 +22,8 @@ from gmlib.energy import (
     reference_law,
     reference_rbm,
     statistics,
+    two_phase_gradient,
+    visible_law,
 )
 
 F64 = torch.float64
@@ -108,6 +111,16 @@ def test_bars_and_stripes_are_learnt(seed: int) -> None:
     assert path[0] < -math.log(14) - 3.5
 
 
+def test_the_machine_is_an_energy_of_two_phases() -> None:
+    # As a module it is the free energy, whose two phases under the model's own law are the exact gradient.
+    rbm, x, law = reference_rbm(), all_states(4, 0), reference_law()
+    assert torch.equal(rbm(x), rbm.free_energy(x))
+    found = two_phase_gradient(rbm, x, x, data_weights=law, model_weights=visible_law(rbm).detach())
+    truth = exact_gradient(rbm, x, law)
+    for name in ("weight", "b", "c"):
+        assert torch.allclose(found[name], getattr(truth, name), atol=1e-14)
+
+
 def test_arithmetic_of_directions() -> None:
     rbm, x = reference_rbm(), all_states(4, 0)
     g, m = statistics(rbm, x, reference_law()), model_statistics(rbm)
@@ -135,6 +148,12 @@ def test_bad_arguments() -> None:
             r"law must have shape \(16,\)",
             lambda: exact_gradient(rbm, x, torch.ones(4, dtype=F64)),
         ),
+        (ValueError, "law must sum to one", lambda: exact_gradient(rbm, x, 2 * reference_law())),
+        (ValueError, "law must not be negative", lambda: statistics(rbm, x, reference_law() - 0.05)),
+        (TypeError, "law must have the dtype", lambda: statistics(rbm, x, reference_law().float())),
+        (TypeError, "x must have the dtype of the machine", lambda: exact_gradient(rbm, x.float())),
+        (TypeError, "rbm must be an RBM", lambda: exact_gradient(GaussianRBM(4, 3), x.float())),  # type: ignore[arg-type]
+        (TypeError, "rbm must be an RBM", lambda: model_statistics(None)),  # type: ignore[arg-type]
         (ValueError, "at most 24 units", lambda: model_statistics(RBM(30, 30))),
     ):
         with pytest.raises(error, match=words):
