@@ -20,10 +20,10 @@ def check_lattice(name: str, x: Tensor, *, periodic: bool, parity: bool = True) 
         )
 
 
-def check_inv_temp(inv_temp: Tensor) -> None:
-    """Raise unless ``inv_temp`` is a floating tensor of finite numbers >= 0."""
-    check_tensor("inv_temp", inv_temp)
+def check_inv_temp(inv_temp: Tensor, name: str = "inv_temp") -> None:
+    """Raise unless ``inv_temp``, which the message calls ``name``, is a floating tensor of finite numbers >= 0."""
+    check_tensor(name, inv_temp)
     if inv_temp.numel() == 0:
-        raise ValueError(f"inv_temp must not be empty, got shape {tuple(inv_temp.shape)}")
+        raise ValueError(f"{name} must not be empty, got shape {tuple(inv_temp.shape)}")
     for value in (inv_temp.detach().min(), inv_temp.detach().max()):
-        check_number("inv_temp", float(value), low=0.0)
+        check_number(name, float(value), low=0.0)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_number, check_tensor
 from gmlib.energy._lattice import check_inv_temp, check_lattice
-from gmlib.energy._spins import check_spins
+from gmlib.energy._spins import check_like, check_spins
 
 
 def neighbour_sum(x: Float[Tensor, "*batch height width"], *, periodic: bool = True) -> Tensor:
@@ -104,7 +104,6 @@ def ising_gibbs(
     periodic: bool = True,
     noise: Float[Tensor, "sweeps *batch height width"] | None = None,
     generator: torch.Generator | None = None,
-    compile: bool = False,
 ) -> Float[Tensor, "*batch height width"]:
     r"""Gibbs sweeps over a lattice as over a chessboard: first all black sites at once, then all white ones.
 
@@ -122,7 +121,6 @@ def ising_gibbs(
         periodic: the lattice closes upon itself; its sides must then be even (and at least 4).
         noise: uniforms in [0, 1), (sweeps, \*batch, height, width), one a site and sweep; drawn if None.
         generator: source of the noise, on the device of ``x``; None is torch's default.
-        compile: compile a sweep with ``torch.compile``.
 
     Returns:
         The spins after the last sweep, (\*batch, height, width).
@@ -139,13 +137,14 @@ def ising_gibbs(
         >>> bool(x[0].mean().abs() < 0.2), bool(x[1].mean() > 0.99)
         (True, True)
     """
-    step = lattice_sweep(x, inv_temp, field, periodic=periodic, compile=compile)
+    step = lattice_sweep(x, inv_temp, field, periodic=periodic)
     check_spins("x", x)
     check_count("sweeps", sweeps, low=0)
     if noise is not None:
         check_tensor("noise", noise)
         if tuple(noise.shape) != (sweeps, *x.shape):
             raise ValueError(f"noise must have shape {(sweeps, *x.shape)}, got shape {tuple(noise.shape)}")
+        check_like("noise", noise, x, "x")
     state, uniforms = x.detach(), torch.empty_like(x)
     with torch.no_grad():
         for sweep in range(sweeps):
@@ -160,7 +159,6 @@ def lattice_sweep(
     field: Tensor | None = None,
     *,
     periodic: bool = True,
-    compile: bool = False,
 ) -> Callable[[Tensor, Tensor], Tensor]:
     r"""One sweep, as a function of spins and uniforms: what :func:`gmlib.energy.ising.ising_gibbs` repeats.
 
@@ -169,7 +167,6 @@ def lattice_sweep(
         inv_temp: the inverse temperature, a number or a tensor that broadcasts to the batch.
         field: the field, a tensor that broadcasts to ``x``, or None.
         periodic: the lattice closes upon itself.
-        compile: compile it with ``torch.compile``.
 
     Returns:
         The function.
@@ -212,7 +209,7 @@ def lattice_sweep(
             state = torch.lerp(state, -torch.copysign(one, u - torch.sigmoid(logit)), colour)
         return state
 
-    return torch.compile(sweep) if compile else sweep
+    return sweep
 
 
 def _check_broadcast(name: str, value: Tensor, shape: tuple[int, ...]) -> None:

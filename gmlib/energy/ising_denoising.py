@@ -59,7 +59,6 @@ def denoise_marginals(
     sweeps: int = 30,
     start: str = "noisy",
     generator: torch.Generator | None = None,
-    compile: bool = False,
 ) -> Float[Tensor, "*batch height width"]:
     r"""The probability that each pixel was black (+1), given the noisy picture, by Gibbs sampling.
 
@@ -79,7 +78,6 @@ def denoise_marginals(
         sweeps: sweeps in the average.
         start: "noisy" or "random".
         generator: source of the noise, on the device of ``noisy``; None is torch's default.
-        compile: compile a sweep with ``torch.compile``.
 
     Returns:
         Probabilities, the shape of ``noisy``.
@@ -102,6 +100,7 @@ def denoise_marginals(
         True
     """
     field = evidence(noisy, flip)
+    check_number("inv_temp", inv_temp, low=0.0)
     check_count("chains", chains)
     check_count("burn_in", burn_in, low=0)
     check_count("sweeps", sweeps)
@@ -110,7 +109,7 @@ def denoise_marginals(
     u = torch.empty_like(x)
     if start == "random":
         x = torch.where(u.uniform_(generator=generator) < 0.5, 1.0, -1.0).to(x)
-    sweep = lattice_sweep(x, inv_temp, field, periodic=False, compile=compile)
+    sweep = lattice_sweep(x, inv_temp, field, periodic=False)
     total = torch.zeros_like(x)
     for step in range(burn_in + sweeps):
         x = sweep(x, u.uniform_(generator=generator))

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count
-from gmlib.energy._lattice import check_inv_temp, check_lattice
+from gmlib.energy._lattice import check_inv_temp
 from gmlib.energy.ising import ising_energy, lattice_sweep
 
 
@@ -69,7 +69,6 @@ def ising_transition(
     burn_in: int = 400,
     sweeps: int = 600,
     generator: torch.Generator | None = None,
-    compile: bool = False,
 ) -> IsingRun:
     r"""Run chains on a periodic lattice from all spins up, at all temperatures at once, and average.
 
@@ -83,7 +82,6 @@ def ising_transition(
         burn_in: sweeps before the average.
         sweeps: sweeps in the average.
         generator: source of the noise, on the device of ``inv_temps``; None is torch's default.
-        compile: compile a sweep with ``torch.compile``.
 
     Returns:
         Averages per temperature and chain, and a lattice of each temperature.
@@ -101,16 +99,17 @@ def ising_transition(
         >>> bool((run.mean_energy - truth).abs() < 5 * run.energy_error)
         True
     """
-    check_count("side", side)
-    check_inv_temp(inv_temps)
+    check_count("side", side, low=4)
+    if side % 2:
+        raise ValueError(f"side must be even, got {side}")
+    check_inv_temp(inv_temps, "inv_temps")
     if inv_temps.dim() != 1:
         raise ValueError(f"inv_temps must have shape (T,), got shape {tuple(inv_temps.shape)}")
     check_count("chains", chains, low=2)
     check_count("burn_in", burn_in, low=0)
     check_count("sweeps", sweeps)
     x = inv_temps.new_ones(len(inv_temps), chains, side, side)
-    check_lattice("the lattice", x, periodic=True)
-    sweep = lattice_sweep(x, inv_temps[:, None], compile=compile)
+    sweep = lattice_sweep(x, inv_temps[:, None])
     u = torch.empty_like(x)
     magnetisation, energy = (
         inv_temps.new_zeros(len(inv_temps), chains),

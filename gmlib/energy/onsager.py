@@ -85,14 +85,16 @@ def onsager_energy(inv_temp: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]
         -1.414214
     """
     check_inv_temp(inv_temp)
-    t = torch.tanh(2 * inv_temp)
+    beta = inv_temp.double()  # near 0 the bracket is a small difference
+    t = torch.tanh(2 * beta)
     q = 2 * t.square() - 1
     a, g = torch.ones_like(q), q.abs().clamp_min(torch.finfo(q.dtype).tiny)
     for _ in range(12):  # the digits double in each step; the first few bring the smallest g up
         a, g = (a + g) / 2, (a * g).sqrt()
     inner = 1 + q / a
-    series = -2 * inv_temp  # near 0, where 1 + q / a cancels: u = -2 beta - ...
-    return torch.where(inv_temp < 1e-4, series, -inner / t.clamp_min(torch.finfo(q.dtype).tiny))
+    series = -2 * beta  # where 1 + q / a cancels even so: u = -2 beta - ...
+    energy = torch.where(beta < 1e-4, series, -inner / t.clamp_min(torch.finfo(q.dtype).tiny))
+    return energy.to(inv_temp.dtype)
 
 
 def torus_log_z(height: int, width: int, inv_temp: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -107,14 +109,14 @@ def torus_log_z(height: int, width: int, inv_temp: Float[Tensor, "*batch"]) -> F
     Args:
         height: h, rows, at least 3.
         width: w, columns, at least 3.
-        inv_temp: :math:`\beta > 0`, (\*batch,); best in float64.
+        inv_temp: :math:`\beta > 0`, (\*batch,), at most 43 in float32 and 354 in float64; best in float64.
 
     Returns:
         :math:`\log Z` in nats, (\*batch,).
 
     Raises:
         TypeError: ``inv_temp`` is not a floating tensor, or a side no int.
-        ValueError: a side is below 3, or an inverse temperature not positive.
+        ValueError: a side is below 3, or an inverse temperature not positive or too large.
 
     References:
         B. Kaufman, *Crystal statistics II. Partition function evaluated by spinor analysis*, Phys. Rev., 1949.
@@ -130,10 +132,15 @@ def torus_log_z(height: int, width: int, inv_temp: Float[Tensor, "*batch"]) -> F
     check_count("width", width, low=3)
     check_inv_temp(inv_temp)
     check_number("the smallest inv_temp", float(inv_temp.detach().min()), low=0.0, low_open=True)
+    # As far as sinh(2 beta) is finite.
+    limit = float(math.floor(0.5 * math.log(torch.finfo(inv_temp.dtype).max) - 0.5))
+    check_number("the largest inv_temp", float(inv_temp.detach().max()), high=limit)
     double = 2 * inv_temp[..., None]
     q = torch.arange(2 * width, dtype=inv_temp.dtype, device=inv_temp.device)
-    ratio = double.cosh().square() / double.sinh()
-    gamma = torch.acosh(ratio - torch.cos(torch.pi * q[1:] / width))
+    # cosh(gamma) - 1 = 2 sinh^2(gamma/2), and both of its parts are squares: nothing cancels, nothing overflows early.
+    root = torch.exp(0.5 * _log_sinh(double)) / math.sqrt(2)  # sinh(2 beta)^(1/2)
+    excess = (root - 1 / root).square() + 2 * torch.sin(torch.pi * q[1:] / (2 * width)).square()
+    gamma = 2 * torch.asinh((excess / 2).sqrt())
     first = double + (double / 2).tanh().log()
     arguments = torch.cat((first, gamma), -1) * (height / 2)
     odd, even = arguments[..., 1::2], arguments[..., 0::2]
@@ -146,7 +153,7 @@ def torus_log_z(height: int, width: int, inv_temp: Float[Tensor, "*batch"]) -> F
     top = terms.detach().amax(-1, keepdim=True)
     sign = terms.new_tensor([1.0, 1.0, 1.0, 1.0, -1.0])
     total = (sign * (terms - top).exp()).sum(-1).log() + top.squeeze(-1)
-    return total - math.log(2) + height * width / 2 * torch.log(2 * torch.sinh(2 * inv_temp))
+    return total - math.log(2) + height * width / 2 * _log_sinh(2 * inv_temp)
 
 
 def torus_energy(height: int, width: int, inv_temp: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -155,14 +162,14 @@ def torus_energy(height: int, width: int, inv_temp: Float[Tensor, "*batch"]) -> 
     Args:
         height: rows, at least 3.
         width: columns, at least 3.
-        inv_temp: :math:`\beta > 0`, (\*batch,); best in float64.
+        inv_temp: :math:`\beta > 0`, (\*batch,), at most 43 in float32 and 354 in float64; best in float64.
 
     Returns:
         Energies per site, (\*batch,).
 
     Raises:
         TypeError: ``inv_temp`` is not a floating tensor, or a side no int.
-        ValueError: a side is below 3, or an inverse temperature not positive.
+        ValueError: a side is below 3, or an inverse temperature not positive or too large.
 
     Example:
         >>> import torch

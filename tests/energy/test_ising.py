@@ -167,6 +167,21 @@ def test_small_lattice_magnetisation_is_enumeration() -> None:
         assert (run.mean_magnetisation[t] - truth).abs() < 4.5 * run.magnetisation_error[t]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_exact_formulas_hold_from_hot_to_cold(dtype: torch.dtype) -> None:
+    cold = torch.tensor([10.0, 25.0, 43.0] + [200.0, 354.0] * (dtype is F64), dtype=dtype)
+    # Two ground states, and the next level 8 higher: log Z = 2 beta h w + log 2 up to exp(-80).
+    excess = torus_log_z(4, 6, cold) - 48 * cold
+    assert torch.allclose(
+        excess, torch.full_like(cold, math.log(2)), atol=8 * 48 * 400 * torch.finfo(dtype).eps
+    )
+    assert torch.allclose(torus_energy(4, 6, cold), torch.full_like(cold, -2.0), rtol=1e-5)
+    # Hot: u = -2 tanh(beta) - 4 tanh(beta)^3 ..., from the series of log Z in loops; the next term is of order beta^5.
+    hot = torch.logspace(-6, -2, 30, dtype=dtype)
+    series = -2 * hot - 10 / 3 * hot**3
+    assert torch.allclose(onsager_energy(hot) / series, torch.ones_like(hot), atol=1e-6)
+
+
 @pytest.mark.gpu
 def test_sweeps_on_the_gpu() -> None:
     start = torch.randn(4, 8, 8, generator=gen(), dtype=F64).sign()
@@ -199,7 +214,15 @@ def test_bad_arguments() -> None:
         (TypeError, "height must be an int", lambda: lattice_weights(2.0, 4)),
         (ValueError, "chains must be at least 2", lambda: ising_transition(4, beta, chains=1)),
         (ValueError, r"inv_temps must have shape \(T,\)", lambda: ising_transition(4, beta[0])),
-        (ValueError, "sides that are even", lambda: ising_transition(5, beta)),
+        (ValueError, "side must be even, got 5", lambda: ising_transition(5, beta)),
+        (ValueError, "side must be at least 4", lambda: ising_transition(2, beta)),
+        (ValueError, "inv_temps must be a finite number", lambda: ising_transition(4, -beta)),
+        (
+            TypeError,
+            "noise must have the dtype of x",
+            lambda: ising_gibbs(x, 1, inv_temp=0.3, noise=x[None].double()),
+        ),
+        (ValueError, "the largest inv_temp must be", lambda: torus_log_z(4, 4, 400 + beta)),
         (ValueError, "inv_temp must be a finite number", lambda: onsager_energy(-beta)),
         (TypeError, "inv_temp must be a torch.Tensor", lambda: spontaneous_magnetisation(0.3)),
         (ValueError, "inv_temp must not be empty", lambda: onsager_energy(beta[:0])),

@@ -160,6 +160,11 @@ def test_bad_arguments() -> None:
         (ValueError, "chains must be at least 1", lambda: denoise_marginals(y, chains=0, **settings)),
         (ValueError, "sweeps must be at least 1", lambda: denoise_marginals(y, sweeps=0, **settings)),
         (ValueError, "inv_temp must be", lambda: denoise_marginals(y, inv_temp=-0.5, flip=0.1)),
+        (
+            TypeError,
+            "inv_temp must be a real number, got Tensor",
+            lambda: denoise_marginals(y, inv_temp=torch.ones(2), flip=0.1),
+        ),
         (ValueError, "inv_temp must be", lambda: denoise_mode(y, inv_temp=-0.5, flip=0.1)),
         (ValueError, "anneal must be at least 0", lambda: denoise_mode(y, anneal=-1, **settings)),
         (ValueError, "clean must have pixels that agree", lambda: fit_coupling(y)),
