@@ -31,6 +31,7 @@ def bars_and_stripes(size: int, *, dtype: torch.dtype = torch.float32) -> Float[
         ValueError: ``size`` is out of range.
 
     Example:
+        >>> from gmlib.data import bars_and_stripes
         >>> bars_and_stripes(4).shape
         torch.Size([30, 16])
         >>> bars_and_stripes(2).tolist()[1:3]

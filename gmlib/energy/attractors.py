@@ -14,6 +14,7 @@ from gmlib.energy._nets import check_net
 from gmlib.energy._spins import check_like, check_spins
 from gmlib.energy.hopfield import TIES, Hopfield
 from gmlib.energy.recall import recall
+from gmlib.energy.states import state_chunks
 
 KINDS = ("stored", "inverted", "mixture of three", "mixture of all", "other")
 """What a fixed point can be."""
@@ -190,30 +191,41 @@ def kinds_of(states: Float[Tensor, "m d"], patterns: Float[Tensor, "K d"]) -> li
     if states.dim() != 2:
         raise ValueError(f"states must have shape (m, {d}), got shape {tuple(states.shape)}")
     check_like("states", states, patterns, "patterns")
-    kinds = ["other"] * len(states)
+    overlaps = states @ patterns.T
+    kind = torch.full((len(states),), KINDS.index("other"), device=states.device)
 
-    def mark(kind: str, parts: Tensor) -> None:
-        missed = [i for i, known in enumerate(kinds) if known == "other"]
-        for i, hit in zip(missed, _mixes(states[missed], parts).tolist(), strict=True):
-            kinds[i] = kind if hit else "other"
+    def mark(name: str, hit: Tensor) -> None:  # a state keeps the first name that it gets
+        nonlocal kind
+        kind = torch.where(hit & (kind == KINDS.index("other")), KINDS.index(name), kind)
 
-    for k in range(count):
-        same = (states @ patterns[k]).tolist()
-        kinds = [
-            "stored" if s == d else "inverted" if s == -d and kind == "other" else kind
-            for s, kind in zip(same, kinds, strict=True)
-        ]
-    for chosen in itertools.combinations(range(count), 3):
-        mark("mixture of three", patterns[list(chosen)])
+    mark("stored", (overlaps == d).any(1))
+    mark("inverted", (overlaps == -d).any(1))
+    mark("mixture of three", _mixes_of_three(overlaps, patterns))
     if 3 < count <= MAX_PARTS:
-        mark("mixture of all", patterns)
-    return kinds
+        mark("mixture of all", _mixes_of_all(states, patterns))
+    return [KINDS[i] for i in kind.tolist()]
 
 
-def _mixes(states: Tensor, parts: Tensor) -> Tensor:
-    """Which states agree with the sign of a signed sum of the parts, for some signs, wherever the sum is not 0."""
+def _mixes_of_three(overlaps: Tensor, patterns: Tensor) -> Tensor:
+    """Which states agree with the sign of a signed sum of three patterns, for some three and some signs."""
+    count, d = patterns.shape
+    gram = patterns @ patterns.T
+    found = torch.zeros(len(overlaps), dtype=torch.bool, device=overlaps.device)
+    for k in range(count - 2):
+        rest = torch.triu_indices(count - k - 1, count - k - 1, 1, device=overlaps.device) + k + 1
+        low, high = rest
+        for a, b in itertools.product((-1.0, 1.0), repeat=2):
+            # A sum of three signs is 3 in size where all agree, else 1: (3 + their three products) / 2.
+            most = (3 * d + a * gram[k, low] + b * gram[k, high] + a * b * gram[low, high]) / 2
+            total = overlaps[:, k, None] + a * overlaps[:, low] + b * overlaps[:, high]
+            found |= (total.abs() == most).any(1)
+    return found
+
+
+def _mixes_of_all(states: Tensor, patterns: Tensor) -> Tensor:
+    """Which states agree with the sign of a signed sum of all patterns, for some signs, wherever the sum is not 0."""
     found = torch.zeros(len(states), dtype=torch.bool, device=states.device)
-    for signs in itertools.product((-1.0, 1.0), repeat=len(parts)):
-        total = states.new_tensor(signs) @ parts
-        found |= states @ total == total.abs().sum()
+    for signs in state_chunks(len(patterns), size=4096, dtype=states.dtype, device=states.device):
+        total = signs @ patterns
+        found |= (states @ total.T == total.abs().sum(1)).any(1)
     return found

@@ -71,7 +71,10 @@ def finite_bit_error(d: int, count: int) -> float:
     edge = n - (d - 1)
     if edge < 0:
         return 0.0
-    wrong = torch.arange(edge // 2 + 1, dtype=torch.float64)
+    # The terms fall towards 0 wrong ones at least as fast as a Gaussian of this binomial's deviation, sqrt(n)/2: what is
+    # 12 deviations away from the edge is below exp(-72) of the term there.
+    first = max(0, edge // 2 - 6 * math.isqrt(n) - 6)
+    wrong = torch.arange(first, edge // 2 + 1, dtype=torch.float64)
     total = torch.tensor(float(n), dtype=torch.float64)
     log_p = (
         torch.lgamma(total + 1)

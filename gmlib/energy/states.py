@@ -104,8 +104,8 @@ def state_index(x: Float[Tensor, "*batch n"]) -> Tensor:
     check_tensor("x", x)
     if x.dim() < 1:
         raise ValueError("x must have shape (*batch, n), got a scalar")
-    check_count("the number of units in x", x.shape[-1])
-    _check(x.shape[-1], 0, x.dtype)
+    if not 1 <= x.shape[-1] <= MAX_UNITS:
+        raise ValueError(f"x must have shape (*batch, n) with n from 1 to {MAX_UNITS}, got {tuple(x.shape)}")
     return ((x > 0).long() << torch.arange(x.shape[-1] - 1, -1, -1, device=x.device)).sum(-1)
 
 

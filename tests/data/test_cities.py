@@ -60,6 +60,7 @@ def test_misspell(wrong: int) -> None:
             assert all(a != "-" and b.isalpha() for a, b in changed)
             letters.update(b for _, b in changed)
     assert len(letters) == 26
+    assert misspell(x[:0], wrong).shape == (0, 95)
 
 
 def test_wrong_letters_are_even() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gmlib.data import four_letters
 from gmlib.energy import Hopfield, all_states, find_attractors, fixed_points, hebb, kinds_of, recall
+from gmlib.energy.attractors import KINDS
 
 
 def corrupted(x: Tensor, wrong: int) -> Tensor:
@@ -138,6 +139,31 @@ def test_starts_may_be_given() -> None:
     hurried = find_attractors(net, random_patterns(500, 25), sweeps=1)
     assert hurried.unsettled > 0
     assert int(hurried.counts.sum()) + hurried.unsettled == 500
+
+
+def test_kinds_against_every_signed_sum() -> None:
+    # Few units, so that mixtures abound; each sum is written out, with its zeros left free.
+    for seed, (count, d) in enumerate(((1, 4), (2, 5), (3, 6), (4, 7), (5, 9), (7, 8))):
+        patterns = (
+            2 * torch.randint(2, (count, d), generator=torch.Generator().manual_seed(seed)).double() - 1
+        )
+        states = all_states(d)
+
+        def mixed(parts: torch.Tensor, states: torch.Tensor = states) -> torch.Tensor:
+            sums = all_states(len(parts)) @ parts
+            return ((sums[:, None] == 0) | (sums.sign()[:, None] == states)).all(-1).any(0)
+
+        stored = (states[:, None] == patterns).all(-1).any(1)
+        inverted = (states[:, None] == -patterns).all(-1).any(1)
+        three = torch.zeros(len(states), dtype=torch.bool)
+        for chosen in itertools.combinations(range(count), 3):
+            three |= mixed(patterns[list(chosen)])
+        everything = mixed(patterns) if count > 3 else torch.zeros_like(three)
+        wanted = [
+            next((KINDS[i] for i, hit in enumerate(row) if hit), "other")
+            for row in torch.stack((stored, inverted, three, everything), 1).tolist()
+        ]
+        assert kinds_of(states, patterns) == wanted
 
 
 @pytest.mark.bad_input

@@ -25,7 +25,8 @@ def normal_tail(x: float) -> float:
 
 
 def test_hopfield_capacity() -> None:
-    # d = 200, twenty draws, ten cues each, started at the patterns; bands: mean and deviation between draws.
+    # d = 200, twenty draws, ten cues each, started at the patterns. The means and deviations between draws come from
+    # outside: they are those of the twenty draws that the review of the catalogue of systems records.
     g = torch.Generator().manual_seed(0)
     for count, mean, spread in ((20, 0.998, 0.003), (28, 0.955, 0.054), (40, 0.733, 0.087)):
         found = recall_overlap(200, count, draws=20, cues=10, generator=g)
@@ -51,6 +52,8 @@ def test_bit_error() -> None:
     assert errors[0] > 5 * errors[1] > 25 * errors[2]
     assert errors[2] < 2e-3
     assert finite_bit_error(50, 1) == 0
+    # At a size at which the terms would fill a memory, only those near the edge are summed.
+    assert finite_bit_error(10**5, 10**5) == pytest.approx(bit_error(1.0), rel=2e-4)
     # And a simulation: 200 nets, 100 x 20 bits each.
     g = torch.Generator().manual_seed(0)
     shares = []

@@ -94,8 +94,8 @@ def test_hopfield_completion() -> None:
         assert trial.answers == list(city_strings())
         assert trial.settled.all()
         assert repair_strings(hebbian, CITY, 2, generator=seeded(seed)).right == 0
-    # From the city alone, clamped, the rest random: 5 to 9. Over 200 other seeds the mean was 6.7 with a spread of 1.2 a
-    # draw, so 20 seeds have a mean within 4 standard errors, 1.07, of it.
+    # From the city alone, clamped, the rest random: the review of the catalogue of systems saw 5 to 9 of 9 in a draw. So
+    # the mean of 20 draws is at least 5, and Hebb's weights, which keep no string, complete none.
     counts = []
     for seed in range(1000, 1020):
         trial = complete_strings(learnt, CITY, city_bits(), generator=seeded(seed))
@@ -105,8 +105,9 @@ def test_hopfield_completion() -> None:
             for answer, city in zip(trial.answers, city_strings(), strict=True)
         )
         counts.append(trial.right)
-    assert sum(counts) / len(counts) == pytest.approx(6.7, abs=1.07)
-    assert min(counts) >= 3
+        assert complete_strings(hebbian, CITY, city_bits(), generator=seeded(seed)).right == 0
+    mean = torch.tensor(counts).double()
+    assert mean.mean() - 3 * mean.std() / 20**0.5 > 5
 
 
 def test_without_decay_from_hebbs_weights_the_strings_are_kept_and_not_repaired() -> None:

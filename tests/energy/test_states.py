@@ -39,8 +39,16 @@ def test_bad_arguments() -> None:
         (TypeError, "dtype must be floating", lambda: all_states(3, dtype=torch.int64)),
         (ValueError, "size must be at least 1", lambda: state_chunks(3, size=0)),
         (TypeError, "x must have a floating dtype", lambda: state_index(torch.ones(3, dtype=torch.int64))),
-        (ValueError, "n must be at most 24", lambda: state_index(torch.ones(2, 25))),
-        (ValueError, "number of units in x must be at least 1", lambda: state_index(torch.ones(2, 0))),
+        (
+            ValueError,
+            r"x must have shape \(\*batch, n\) with n from 1 to 24",
+            lambda: state_index(torch.ones(2, 25)),
+        ),
+        (
+            ValueError,
+            r"x must have shape \(\*batch, n\) with n from 1 to 24",
+            lambda: state_index(torch.ones(2, 0)),
+        ),
         (ValueError, "got a scalar", lambda: state_index(torch.ones(()))),
     ):
         with pytest.raises(error, match=words):
