@@ -65,7 +65,7 @@ def test_no_single_update_of_a_whole_small_network_raises_the_energy() -> None:
     generator = torch.Generator().manual_seed(0)
     weights, bias = symmetric(generator, 6), 3 * torch.randn(6, generator=generator, dtype=F64)
     rises = {"": 0, "no-half": 0, "bias-not-heard": 0}
-    for x, i in itertools.product(states(6, -1.0), range(6)):
+    for x, i in itertools.product(states(6, -1), range(6)):
         for name in rises:
             path = (wrong if name else lambda slug, _: answer(slug))("lyapunov", name)
             rises[name] += bool(path(weights, bias, x, torch.tensor([i])).diff().item() > 1e-9)
@@ -77,7 +77,7 @@ def test_no_single_update_of_a_whole_small_network_raises_the_energy() -> None:
 def test_an_update_costs_nothing_or_twice_the_activation() -> None:
     generator = torch.Generator().manual_seed(1)
     weights, bias = symmetric(generator, 5), torch.randn(5, generator=generator, dtype=F64)
-    for x, i in itertools.product(states(5, -1.0), range(5)):
+    for x, i in itertools.product(states(5, -1), range(5)):
         activation = weights[i] @ x + bias[i]
         flips = bool(x[i] * activation < 0)
         fall = answer("lyapunov")(weights, bias, x, torch.tensor([i])).diff().item()
@@ -119,7 +119,7 @@ def test_a_step_of_recall_is_scaled_dot_product_attention() -> None:
 def test_the_factor_in_the_conditional_by_enumeration() -> None:
     generator = torch.Generator().manual_seed(3)
     weights = symmetric(generator, 4)
-    x = states(4, -1.0)
+    x = states(4, -1)
     nothing = torch.zeros(4, dtype=F64)
     for name, counted in (("", 0.5), ("every-pair-twice", 1.0)):
         p = torch.exp(counted * ((x @ weights) * x).sum(-1))
@@ -277,7 +277,7 @@ def test_two_units_alternate_and_no_network_has_a_longer_period() -> None:
     periods = set()
     for _ in range(6):
         weights, bias = symmetric(generator, 5), 0.5 * torch.randn(5, generator=generator, dtype=F64)
-        for start in states(5, -1.0):
+        for start in states(5, -1):
             x = start
             seen = [x]
             while not any(torch.equal(x, old) for old in seen[:-1]):
@@ -289,7 +289,7 @@ def test_two_units_alternate_and_no_network_has_a_longer_period() -> None:
 
 def test_the_slope_in_a_shared_weight_by_small_differences() -> None:
     generator = torch.Generator().manual_seed(6)
-    weights, patterns = symmetric(generator, 4), states(4, -1.0)[[1, 6, 11]]
+    weights, patterns = symmetric(generator, 4), states(4, -1)[[1, 6, 11]]
     found = answer("learning")(weights, patterns)
 
     def fit(w: Tensor) -> float:

@@ -8,16 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gmlib.data import four_letters
+from gmlib.energy import all_states
+
 Cases = list[dict[str, Any]]
 F64 = torch.float64
-
-LETTERS = (
-    "XXXX..X..X.X..X.X..X.XXX.",
-    "XXXXX...X....X.X..X.XXX..",
-    ".XXXXX....X....X.....XXXX",
-    "X...XXX.XXX.X.XX...XX...X",
-)
-"""The letters D, J, C and M, five rows of five pixels each."""
 
 
 def normal(generator: torch.Generator, *shape: int) -> Tensor:
@@ -37,7 +32,7 @@ def signs(generator: torch.Generator, *shape: int) -> Tensor:
 
 def letters() -> Tensor:
     """The four letters as rows of ±1."""
-    return torch.tensor([[1.0 if c == "X" else -1.0 for c in row] for row in LETTERS], dtype=F64)
+    return four_letters().to(F64)
 
 
 def symmetric(generator: torch.Generator, d: int) -> Tensor:
@@ -46,10 +41,9 @@ def symmetric(generator: torch.Generator, d: int) -> Tensor:
     return weights + weights.T
 
 
-def states(n: int, low: float = 0.0) -> Tensor:
-    """All 2^n states of n units, one a row."""
-    bits = (torch.arange(2**n)[:, None] >> torch.arange(n).flip(0)) & 1
-    return low + (1 - low) * bits.to(F64)
+def states(n: int, low: int = 0) -> Tensor:
+    """All 2^n states of n units, one a row, in double precision."""
+    return all_states(n, low, dtype=F64)
 
 
 def law(generator: torch.Generator, n: int) -> Tensor:
@@ -74,7 +68,7 @@ def _rbm(theta: Tensor) -> tuple[Tensor, Tensor]:
 
 def _triangle(theta: Tensor) -> tuple[Tensor, Tensor]:
     """Three units ±1 with three weights: energies, and the matrix of one sweep of Gibbs sampling."""
-    x = states(3, -1.0)
+    x = states(3, -1)
     first, second, third = theta
     energy = -(first * x[:, 0] * x[:, 1] + second * x[:, 0] * x[:, 2] + third * x[:, 1] * x[:, 2])
     p = torch.exp(-energy)
