@@ -9,6 +9,7 @@ from torch import Tensor
 from gmlib._checks import check_count
 from gmlib.energy._layers import check_layer
 from gmlib.energy._rbm_checks import check_rbm
+from gmlib.energy._spins import check_known
 from gmlib.energy.rbm import RBM
 
 
@@ -54,11 +55,7 @@ def clamped_gibbs(
     check_rbm("rbm", rbm)
     check_layer("x", x, rbm.d, rbm.weight)
     check_count("sweeps", sweeps, low=0)
-    if not isinstance(known, Tensor) or known.dtype != torch.bool:
-        got = str(known.dtype) if isinstance(known, Tensor) else type(known).__name__
-        raise TypeError(f"known must be a torch.Tensor of dtype torch.bool, got {got}")
-    if tuple(known.shape) not in ((rbm.d,), tuple(x.shape)):
-        raise ValueError(f"known must have shape ({rbm.d},) or {tuple(x.shape)}, got {tuple(known.shape)}")
+    check_known(known, x)
     kept = x
     for _ in range(sweeps):
         h = rbm.sample_hidden(x, generator=generator)
