@@ -171,6 +171,17 @@ def wrong(value: Any) -> Any:
         (lambda: rbm_path(20), ValueError, "temperatures must be at least 21, got 20"),
         (lambda: rbm_log_z(RBM(2, 2), torch.zeros(3)), ValueError, r"base must have shape \(2,\)"),
         (lambda: rbm_log_z(RBM(2, 2), torch.full((2,), math.nan)), ValueError, "base must be finite"),
+        (lambda: rbm_log_z(None, torch.zeros(2)), TypeError, "rbm must be an RBM, got NoneType"),  # type: ignore[arg-type]
+        (
+            lambda: rbm_log_likelihood(RBM(2, 2), torch.full((1, 2), 0.5), 0.0),
+            ValueError,
+            "x must hold 0 and 1 only, got 0.5",
+        ),
+        (
+            lambda: rbm_log_likelihood(RBM(2, 2), torch.zeros(1, 2).double(), 0.0),
+            TypeError,
+            "x must have the dtype of the machine",
+        ),
         (lambda: rbm_log_z(RBM(2, 2), torch.zeros(2), runs=1), ValueError, "runs must be at least 2"),
         (
             lambda: rbm_log_z(RBM(2, 2), torch.zeros(2), path=torch.ones(3)),

@@ -7,13 +7,16 @@ import torch
 
 from gmlib.energy import (
     RBM,
+    GaussianRBM,
     PersistentChains,
     all_states,
     exact_gradient,
+    mean_energy_gradient,
     pcd_gradient,
     reference_law,
     reference_rbm,
     statistics,
+    two_phase_gradient,
     visible_law,
 )
 
@@ -43,14 +46,23 @@ def test_persistent_cd() -> None:
     gradient = pcd_gradient(rbm, x, in_equilibrium(rbm, n, 1), 3, generator=generator(3)).vector()
     assert gradient.abs().max() < 5 * (2 / (4 * n)) ** 0.5
     # Both terms with a minus would push every bias down by the sum of the two means.
-    printed = -statistics(rbm, x).vector() - statistics(rbm, in_equilibrium(rbm, n, 1).advance(rbm)).vector()
+    printed = (
+        -statistics(rbm, x).vector()
+        - statistics(rbm, in_equilibrium(rbm, n, 1).advance(rbm, generator=generator(2))).vector()
+    )
     assert printed.max() < 0
     assert printed.abs().max() > 1
-    # The same for the energy t x^2 / 2 of a normal law with 1/t = E x^2 = 2: -2 instead of 0.
-    t, square = 0.5, 2.0
-    energy_slope = 0.5 * torch.tensor([square, 1 / t])  # of data and of the model
-    assert (-energy_slope[0] + energy_slope[1]).item() == 0.0
-    assert (-energy_slope[0] - energy_slope[1]).item() == -2.0
+    # The same for the energy t x^2 / 2 of a normal law with 1/t = E x^2 = 2: at rest, where two minus signs say -2.
+    t = torch.tensor(0.5, requires_grad=True)
+    data, model = torch.tensor([2.0, -2.0, 0.0, 0.0]), torch.tensor([2.0, -2.0]) / 2**0.5
+
+    def energy(x: torch.Tensor) -> torch.Tensor:
+        return t * x.square() / 2
+
+    rest = two_phase_gradient(energy, data, model, parameters={"t": t})["t"]
+    slopes = [mean_energy_gradient(energy, x, parameters={"t": t})["t"].item() for x in (data, model)]
+    assert rest.item() == pytest.approx(0.0, abs=1e-6)
+    assert -slopes[0] - slopes[1] == pytest.approx(-2.0)
 
 
 def test_pcd_is_unbiased_while_the_machine_rests() -> None:
@@ -104,6 +116,22 @@ def wrong(value: Any) -> Any:
         (lambda: PersistentChains(wrong([[0.0]])), TypeError, "h must be a torch.Tensor, got list"),
         (lambda: PersistentChains(torch.zeros(3)), ValueError, r"h must have shape \(chains, d_h\)"),
         (lambda: PersistentChains(torch.full((1, 1), float("nan"))), ValueError, "h must be finite"),
+        (lambda: PersistentChains(torch.full((1, 1), 0.3)), ValueError, "h must hold 0 and 1 only, got 0.3"),
+        (
+            lambda: PersistentChains.start(GaussianRBM(2, 2), 3),  # type: ignore[arg-type]
+            TypeError,
+            "rbm must be an RBM, got GaussianRBM",
+        ),
+        (
+            lambda: PersistentChains(torch.zeros(3, 2).double()).advance(RBM(2, 2)),
+            TypeError,
+            "h must have the dtype of the machine, torch.float32, got torch.float64",
+        ),
+        (
+            lambda: pcd_gradient(RBM(2, 2), torch.zeros(3, 2), torch.zeros(3, 2)),  # type: ignore[arg-type]
+            TypeError,
+            "chains must be PersistentChains, got Tensor",
+        ),
         (lambda: PersistentChains.start(RBM(2, 2), 0), ValueError, "chains must be at least 1, got 0"),
         (
             lambda: PersistentChains(torch.zeros(3, 5)).advance(RBM(2, 2)),
