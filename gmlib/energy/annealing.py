@@ -24,7 +24,7 @@ class AISResult:
     Attributes:
         log_weights: :math:`\log w_m`, (runs,), float64, on the CPU, nats.
         log_z0: the log partition function of the law that the runs start from, nats.
-        x: where the runs ended, (runs, *event).
+        x: where the runs ended, one row a run.
 
     Example:
         >>> import torch

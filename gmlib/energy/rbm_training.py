@@ -29,7 +29,7 @@ class RBMHistory:
 
     Attributes:
         step: the number of steps done at each look.
-        watched: what ``watch`` returned then, by name, stacked over the looks, (looks, *shape), on the CPU.
+        watched: what ``watch`` returned then, by name, stacked over the looks (the first dimension), on the CPU.
         chains: the persistent chains as the last step left them; None for the other methods.
         compiled: whether the step was compiled.
 
