@@ -36,7 +36,7 @@ class CoupledEstimate:
         (torch.Size([500, 4]), True, True)
     """
 
-    value: Float[Tensor, "n *event"]
+    value: Tensor
     meeting: Int[Tensor, "n"]
     met: Bool[Tensor, "n"]
 
