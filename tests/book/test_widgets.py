@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 import torch
+from gmbook.bundle import STATIC
 from gmbook.house import HTML, built
-from gmbook.widgets import STATE, VIEW, needed
+from gmbook.widgets import STATE, VIEW, module, needed
 
 from gmlib.classical import best_bandwidth
 from gmlib.distributions import GaussianMixture, toy
@@ -49,11 +50,29 @@ def views(page: str) -> int:
 PAGES = [page for page in built() if views(page)]
 
 
+def alone(html: str, name: str) -> str:
+    """The page with the views of one widget only: a test of that one need not wait for all the others."""
+    state = json.loads(re.search(f'<script type="{re.escape(STATE)}">(.*?)</script>', html, re.S)[1])["state"]
+    digest = module((STATIC / f"{name.replace('-', '_')}.js").read_text("utf8"))
+
+    def other(view: re.Match[str]) -> str:
+        shown = state[json.loads(view[1])["model_id"]]["state"]
+        return view[0] if shown.get("_esm") == digest else ""
+
+    return re.sub(f'<script type="{re.escape(VIEW)}">(.*?)</script>', other, html, flags=re.S)
+
+
 @contextmanager
 def opened(
-    browser: Any, site: str, page: str = GALLERY, *, expected: int | None = None, **options: Any
+    browser: Any,
+    site: str,
+    page: str = GALLERY,
+    *,
+    only: str | None = None,
+    expected: int | None = None,
+    **options: Any,
 ) -> Iterator[Any]:
-    """The page with every widget drawn; leaving it, nothing may have gone wrong on the way."""
+    """The page with every widget drawn, or ``only`` one; leaving it, nothing may have gone wrong on the way."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     context.add_init_script(
         "const ask = window.requestAnimationFrame.bind(window); window.frames_drawn = 0;"
@@ -69,8 +88,13 @@ def opened(
         lambda r: None if r.url.startswith((site, "data:", "blob:")) else troubles.append(f"asks {r.url}"),
     )
     tab.on("requestfailed", lambda r: troubles.append(f"failed {r.url}"))
-    tab.goto(f"{site}/{page}", wait_until="load")
     count = views(page) if expected is None else expected
+    if only is not None:
+        text = alone((HTML / page).read_text("utf8"), only)
+        count = text.count(f'<script type="{VIEW}">')
+        assert count, f"{page} does not show {only}"
+        tab.route(f"**/{page}", lambda route: route.fulfill(response=route.fetch(), body=text))
+    tab.goto(f"{site}/{page}", wait_until="load")
     tab.wait_for_function(
         f"() => document.querySelectorAll('.gm-widget[data-ready]').length === {count}", timeout=15_000
     )
@@ -142,7 +166,7 @@ def test_the_gallery_shows_every_widget(browser: Any, site: str) -> None:
 
 
 def test_keys_move_the_mean_and_the_sum_stays(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="posterior-tug") as tab:
         tug = widget(tab, "posterior-tug")
         assert_tug(tug, 0.9, 0.5)
         handle = tug.locator("button[role=slider]").first
@@ -160,7 +184,7 @@ def test_keys_move_the_mean_and_the_sum_stays(browser: Any, site: str) -> None:
 
 
 def test_the_mouse_drags_mean_and_width(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="posterior-tug") as tab:
         tug = widget(tab, "posterior-tug")
         for index, name in ((0, "mean of q"), (1, "standard deviation of q")):
             handle = tug.locator("button[role=slider]").nth(index)
@@ -182,7 +206,7 @@ def test_the_mouse_drags_mean_and_width(browser: Any, site: str) -> None:
 
 def test_a_finger_drags_the_mean(browser: Any, site: str) -> None:
     size = {"width": 375, "height": 800}
-    with opened(browser, site, viewport=size, has_touch=True, is_mobile=True) as tab:
+    with opened(browser, site, only="posterior-tug", viewport=size, has_touch=True, is_mobile=True) as tab:
         tug = widget(tab, "posterior-tug")
         handle = tug.locator("button[role=slider]").first
         handle.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
@@ -219,7 +243,7 @@ def test_nothing_of_a_widget_is_cut_off_on_a_phone(browser: Any, site: str, page
 
 
 def test_the_buttons_go_to_the_best_laws(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="posterior-tug") as tab:
         tug = widget(tab, "posterior-tug")
         tug.get_by_role("button", name="Best bound").click()
         assert_shows(tug, {"reverse KL(q‖p)": shown(tug, "least, at the best bound")})
@@ -231,7 +255,7 @@ def test_the_buttons_go_to_the_best_laws(browser: Any, site: str) -> None:
 
 
 def test_a_slider_changes_the_exact_variance(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="gradient-estimators") as tab:
         found = widget(tab, "gradient-estimators")
         slider = found.get_by_label("mean μ")
         slider.focus()
@@ -271,7 +295,7 @@ def assert_importance(found: Any, k: int, **state: float) -> None:
 
 
 def test_more_samples_close_the_gap(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="importance-samples") as tab:
         found = widget(tab, "importance-samples")
         assert_importance(found, 4, x=1.3)
         handle = found.locator("button[role=slider]")
@@ -301,7 +325,7 @@ def test_more_samples_close_the_gap(browser: Any, site: str) -> None:
 
 
 def test_the_exact_posterior_gathers_every_draw(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="importance-samples") as tab:
         found = widget(tab, "importance-samples")
         observed = found.locator("input[aria-label='observed x']")
         observed.focus()
@@ -319,7 +343,9 @@ def test_the_exact_posterior_gathers_every_draw(browser: Any, site: str) -> None
 
 
 def test_a_finger_drags_the_number_of_samples(browser: Any, site: str) -> None:
-    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+    with opened(
+        browser, site, only="importance-samples", viewport={"width": 375, "height": 800}, has_touch=True
+    ) as tab:
         handle = widget(tab, "importance-samples").locator("button[role=slider]")
         handle.scroll_into_view_if_needed()
         x, y = middle(handle)
@@ -358,7 +384,7 @@ def assert_bandwidth(found: Any, **state: Any) -> None:
 
 
 def test_the_bandwidth_follows_keys_and_sliders(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="bandwidth") as tab:
         found = widget(tab, "bandwidth")
         assert_bandwidth(found, bandwidth=0.15)
         length = found.get_by_role("slider", name="bandwidth ℓ, as a length")
@@ -389,7 +415,7 @@ def test_the_bandwidth_follows_keys_and_sliders(browser: Any, site: str) -> None
 
 
 def test_a_boxcar_leaves_points_at_density_zero(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="bandwidth") as tab:
         found = widget(tab, "bandwidth")
         found.get_by_role("radio", name="boxcar").check()
         assert_bandwidth(found, bandwidth=0.15, kernel="boxcar")
@@ -402,7 +428,9 @@ def test_a_boxcar_leaves_points_at_density_zero(browser: Any, site: str) -> None
 
 
 def test_a_finger_drags_the_bandwidth(browser: Any, site: str) -> None:
-    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+    with opened(
+        browser, site, only="bandwidth", viewport={"width": 375, "height": 800}, has_touch=True
+    ) as tab:
         handle = widget(tab, "bandwidth").get_by_role("slider", name="bandwidth ℓ, on the")
         handle.scroll_into_view_if_needed()
         x, y = middle(handle)
@@ -433,7 +461,7 @@ def assert_bumps(found: Any, **state: float) -> None:
 
 
 def test_q_is_moved_on_the_picture_and_on_the_maps(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="two-bumps") as tab:
         found = widget(tab, "two-bumps")
         assert_bumps(found, mean=0.8, std=1.0)
         found.get_by_role("slider", name="mean of q").first.focus()
@@ -463,7 +491,7 @@ def test_q_is_moved_on_the_picture_and_on_the_maps(browser: Any, site: str) -> N
 
 
 def test_the_buttons_visit_every_minimum(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="two-bumps") as tab:
         found = widget(tab, "two-bumps")
         found.get_by_role("button", name="Forward minimum").click()
         assert_shows(found, {"forward KL(p‖q), nats": shown(found, "least, at the moments of p")})
@@ -489,7 +517,9 @@ def test_the_buttons_visit_every_minimum(browser: Any, site: str) -> None:
 
 
 def test_a_finger_drags_q_on_a_map(browser: Any, site: str) -> None:
-    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+    with opened(
+        browser, site, only="two-bumps", viewport={"width": 375, "height": 800}, has_touch=True
+    ) as tab:
         handle = widget(tab, "two-bumps").get_by_role("button", name="q on the reverse map")
         handle.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
         x, y = middle(handle)
@@ -528,7 +558,7 @@ def assert_modes(found: Any, *weights: float, **state: float) -> None:
 
 
 def test_noise_brings_back_what_the_scores_do_not_see(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="two-modes") as tab:
         found = widget(tab, "two-modes")
         assert_modes(found, 0.5, 0.2)
         assert scientific(found, "D_F(p‖q), with the ½") == pytest.approx(2.879e-6)
@@ -573,7 +603,7 @@ def test_noise_brings_back_what_the_scores_do_not_see(browser: Any, site: str) -
 
 
 def test_two_modes_are_dragged_and_stay_under_the_hand(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="two-modes") as tab:
         found = widget(tab, "two-modes")
         places = (("left mode of the data", 0, -20), ("right mode of the model", 0, 15))
         for name, right, down in places:
@@ -619,7 +649,7 @@ def assert_chains(found: Any, *, n: int = 1000, **state: Any) -> None:
 
 
 def test_chains_move_step_by_step_and_with_the_step_size(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="langevin-step") as tab:
         found = widget(tab, "langevin-step")
         assert_chains(found, steps=4)
         found.get_by_role("button", name="One step").click()
@@ -646,7 +676,7 @@ def test_chains_move_step_by_step_and_with_the_step_size(browser: Any, site: str
 
 @pytest.mark.parametrize("rule", ["double_drift", "step_noise", "double_noise"])
 def test_a_wrong_rule_gives_itself_away(browser: Any, site: str, rule: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="langevin-step") as tab:
         found = widget(tab, "langevin-step")
         found.get_by_label("rule, with s = −x").select_option(rule)
         assert_chains(found, rule=rule)
@@ -654,7 +684,7 @@ def test_a_wrong_rule_gives_itself_away(browser: Any, site: str, rule: str) -> N
 
 
 def test_a_step_of_five_diverges_in_numbers(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="langevin-step") as tab:
         found = widget(tab, "langevin-step")
         slider = found.locator("input[aria-label='step δ']")
         slider.focus()
@@ -671,7 +701,7 @@ def test_a_step_of_five_diverges_in_numbers(browser: Any, site: str) -> None:
 
 
 def test_play_runs_the_chains_and_stops_those_that_diverge(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="langevin-step") as tab:
         found = widget(tab, "langevin-step")
         found.get_by_role("button", name="Play").click()
         for _ in range(100):
@@ -695,7 +725,7 @@ def test_play_runs_the_chains_and_stops_those_that_diverge(browser: Any, site: s
 
 
 def test_chains_rest_for_those_who_asked_for_less_motion(browser: Any, site: str) -> None:
-    with opened(browser, site, reduced_motion="reduce") as tab:
+    with opened(browser, site, only="langevin-step", reduced_motion="reduce") as tab:
         found = widget(tab, "langevin-step")
         found.get_by_role("button", name="Play").click()
         tab.wait_for_timeout(600)
@@ -751,7 +781,7 @@ def assert_dashboard(found: Any, preset: str = "memoriser", **state: Any) -> Non
 
 
 def test_the_dashboard_follows_the_presets(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="honest-dashboard") as tab:
         found = widget(tab, "honest-dashboard")
         assert_dashboard(found)
         model = found.get_by_label("model", exact=True)
@@ -764,7 +794,7 @@ def test_the_dashboard_follows_the_presets(browser: Any, site: str) -> None:
 
 
 def test_the_dashboards_sliders_spoil_the_model(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="honest-dashboard") as tab:
         found = widget(tab, "honest-dashboard")
         model = found.get_by_label("model", exact=True)
         width = found.get_by_label("memoriser's bandwidth ℓ")
@@ -803,7 +833,7 @@ def assert_probe(found: Any, law: GaussianMixture, x: float, y: float) -> None:
 
 
 def test_the_probe_reads_the_law_at_every_noise_level(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="density-explorer") as tab:
         found = widget(tab, "density-explorer")
         law = toy("two_moons", dtype=F64)
         assert_probe(found, law.noised(1.0, 0.1), 0.0, 0.0)
@@ -821,7 +851,7 @@ def test_the_probe_reads_the_law_at_every_noise_level(browser: Any, site: str) -
 
 
 def test_a_law_is_fetched_when_it_is_chosen_and_only_then(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="density-explorer") as tab:
         asked: list[str] = []
         tab.on("request", lambda r: asked.append(r.url))
         found = widget(tab, "density-explorer")
@@ -836,7 +866,7 @@ def test_a_law_is_fetched_when_it_is_chosen_and_only_then(browser: Any, site: st
 
 
 def test_the_readers_own_mixture_follows_the_hand(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="density-explorer") as tab:
         found = widget(tab, "density-explorer")
         found.get_by_label("law", exact=True).select_option("mixture")
         first = found.get_by_role("button", name="component 1")
@@ -899,7 +929,7 @@ def arrived(found: Any) -> float:
 
 
 def test_both_scores_are_read_at_the_probe_and_on_average(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="swiss-roll-scores") as tab:
         found = widget(tab, "swiss-roll-scores")
         assert_scores(found)
         found.get_by_role("button", name="probe on the right picture").focus()
@@ -920,7 +950,7 @@ def test_both_scores_are_read_at_the_probe_and_on_average(browser: Any, site: st
 def test_particles_settle_on_the_roll(browser: Any, site: str) -> None:
     ends = []
     for motion in ("no-preference", "reduce"):
-        with opened(browser, site, reduced_motion=motion) as tab:
+        with opened(browser, site, only="swiss-roll-scores", reduced_motion=motion) as tab:
             found = widget(tab, "swiss-roll-scores")
             assert shown(found, "sliced W₂, particles to data, length")[0] > 3
             found.get_by_role("button", name="Play").click()
@@ -934,7 +964,7 @@ def test_particles_settle_on_the_roll(browser: Any, site: str) -> None:
 
 
 def test_particles_ride_the_flow_with_the_slider(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="swiss-roll-scores") as tab:
         found = widget(tab, "swiss-roll-scores")
         found.get_by_role("radio", name="flow").check()
         found.get_by_role("radio", name="exact score").check()
@@ -978,7 +1008,7 @@ window.IntersectionObserver = class extends Observer {
 
 
 def test_a_widget_that_is_left_and_met_again_at_once_goes_on_drawing(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="dirac-laboratory") as tab:
         tab.context.add_init_script(TWICE)
         tab.reload(wait_until="load")
         found = widget(tab, "dirac-laboratory")
@@ -1015,7 +1045,7 @@ def dirac_step(found: Any) -> float:
 
 
 def test_every_experiment_of_the_laboratory_shows_gmlibs_numbers(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="dirac-laboratory") as tab:
         found = widget(tab, "dirac-laboratory")
         assert_dirac(found)
         for name, title in ((name, values["title"]) for name, values in PRESETS.items()):
@@ -1028,7 +1058,7 @@ def test_every_experiment_of_the_laboratory_shows_gmlibs_numbers(browser: Any, s
 
 
 def test_keys_change_the_step_the_rule_and_the_start(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="dirac-laboratory") as tab:
         found = widget(tab, "dirac-laboratory")
         found.get_by_role("button", name="Spiral", exact=True).click()
         found.get_by_label("step size η").focus()
@@ -1055,7 +1085,9 @@ def test_keys_change_the_step_the_rule_and_the_start(browser: Any, site: str) ->
 
 
 def test_a_finger_drags_the_players_start(browser: Any, site: str) -> None:
-    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+    with opened(
+        browser, site, only="dirac-laboratory", viewport={"width": 375, "height": 800}, has_touch=True
+    ) as tab:
         found = widget(tab, "dirac-laboratory")
         handle = found.get_by_role("button", name="start, φ")
         handle.scroll_into_view_if_needed()
@@ -1073,7 +1105,7 @@ def test_a_finger_drags_the_players_start(browser: Any, site: str) -> None:
 
 def test_the_players_move_in_view_and_rest_for_those_who_ask(browser: Any, site: str) -> None:
     for motion, moves in (("no-preference", True), ("reduce", False)):
-        with opened(browser, site, reduced_motion=motion) as tab:
+        with opened(browser, site, only="dirac-laboratory", reduced_motion=motion) as tab:
             found = widget(tab, "dirac-laboratory")
             found.get_by_role("button", name="Play", exact=True).click()
             tab.wait_for_timeout(600)
@@ -1107,7 +1139,7 @@ def assert_shift(found: Any, shift: float, bandwidth: float = 0.5) -> None:
 
 
 def test_distances_of_laws_that_are_moved_apart(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="shifted-laws") as tab:
         found = widget(tab, "shifted-laws")
         assert_shift(found, 1.0)
         row = found.locator("tr", has_text="W₁")
@@ -1129,7 +1161,7 @@ def test_distances_of_laws_that_are_moved_apart(browser: Any, site: str) -> None
 
 
 def test_a_mouse_drags_the_law(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="shifted-laws") as tab:
         found = widget(tab, "shifted-laws")
         law = found.locator("button[role=slider]").first
         x, y = middle(law)
@@ -1162,7 +1194,7 @@ def assert_trained(found: Any, **state: Any) -> None:
 
 
 def test_a_gan_is_trained_by_keys(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="browser-gan") as tab:
         found = widget(tab, "browser-gan")
         tab.context.set_offline(True)
         assert_shows(found, {"steps made": [150.0]})
@@ -1200,7 +1232,7 @@ def test_a_gan_is_trained_by_keys(browser: Any, site: str) -> None:
 
 
 def test_a_law_is_drawn_by_keys_and_by_hand(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="browser-gan") as tab:
         found = widget(tab, "browser-gan")
         brush = found.locator("button.gm-w-handle")
         assert brush.is_hidden()
@@ -1238,7 +1270,9 @@ def test_a_law_is_drawn_by_keys_and_by_hand(browser: Any, site: str) -> None:
 
 
 def test_a_finger_draws_a_law(browser: Any, site: str) -> None:
-    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+    with opened(
+        browser, site, only="browser-gan", viewport={"width": 375, "height": 800}, has_touch=True
+    ) as tab:
         found = widget(tab, "browser-gan")
         found.get_by_label("data", exact=True).select_option("drawn")
         canvas = found.locator("canvas").first
@@ -1250,7 +1284,7 @@ def test_a_finger_draws_a_law(browser: Any, site: str) -> None:
 
 
 def test_a_gan_waits_for_those_who_asked_for_less_motion(browser: Any, site: str) -> None:
-    with opened(browser, site, reduced_motion="reduce") as tab:
+    with opened(browser, site, only="browser-gan", reduced_motion="reduce") as tab:
         found = widget(tab, "browser-gan")
         found.get_by_role("button", name="Start again").click()
         found.get_by_role("button", name="Play").click()
@@ -1274,7 +1308,7 @@ def assert_letters(found: Any, start: Any, **state: Any) -> None:
 
 
 def test_a_letter_comes_back_without_a_network(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="hopfield-letters") as tab:
         tab.context.set_offline(True)
         found = widget(tab, "hopfield-letters")
         start = [*HopfieldLetters("D", flips=4).start]
@@ -1304,7 +1338,7 @@ def test_a_letter_comes_back_without_a_network(browser: Any, site: str) -> None:
 
 
 def test_letters_are_damaged_stored_and_forgotten(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="hopfield-letters") as tab:
         found = widget(tab, "hopfield-letters")
         found.get_by_label("pixels to flip").focus()
         tab.keyboard.press("Home")
@@ -1325,7 +1359,9 @@ def test_letters_are_damaged_stored_and_forgotten(browser: Any, site: str) -> No
 
 
 def test_a_finger_flips_a_pixel(browser: Any, site: str) -> None:
-    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+    with opened(
+        browser, site, only="hopfield-letters", viewport={"width": 375, "height": 800}, has_touch=True
+    ) as tab:
         found = widget(tab, "hopfield-letters")
         start = [*HopfieldLetters("D", flips=4).start]
         found.get_by_role("group", name="the pattern").get_by_role("button").nth(6).tap()
@@ -1334,7 +1370,7 @@ def test_a_finger_flips_a_pixel(browser: Any, site: str) -> None:
 
 
 def test_letters_wait_for_those_who_asked_for_less_motion(browser: Any, site: str) -> None:
-    with opened(browser, site, reduced_motion="reduce") as tab:
+    with opened(browser, site, only="hopfield-letters", reduced_motion="reduce") as tab:
         found = widget(tab, "hopfield-letters")
         start = HopfieldLetters("D", flips=4).start
         found.get_by_role("button", name="Play").click()
@@ -1361,7 +1397,7 @@ def assert_recall(found: Any, **state: Any) -> None:
 
 
 def test_a_digit_is_recalled_by_attention(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="modern-recall") as tab:
         found = widget(tab, "modern-recall")
         assert_recall(found)
         found.get_by_role("radio", name="2").check()
@@ -1388,7 +1424,7 @@ def test_a_digit_is_recalled_by_attention(browser: Any, site: str) -> None:
 
 
 def test_a_digit_is_chosen_on_the_wall_and_drawn_over(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="modern-recall") as tab:
         found = widget(tab, "modern-recall")
         wall = found.get_by_role("img", name="All stored digits")
         box = wall.bounding_box()
@@ -1409,7 +1445,9 @@ def test_a_digit_is_chosen_on_the_wall_and_drawn_over(browser: Any, site: str) -
 
 
 def test_a_finger_draws_on_the_cue(browser: Any, site: str) -> None:
-    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+    with opened(
+        browser, site, only="modern-recall", viewport={"width": 375, "height": 800}, has_touch=True
+    ) as tab:
         found = widget(tab, "modern-recall")
         found.get_by_label("draw on the cue").check()
         cue = found.get_by_role("img", name="The cue")
@@ -1443,7 +1481,7 @@ def assert_tiny(found: Any, *, machine: Any = "reference", steps: int = 0, **sta
 
 
 def test_a_tiny_machine_is_counted_climbed_and_sampled(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="tiny-rbm") as tab:
         found = widget(tab, "tiny-rbm")
         assert_tiny(found)
         steps = found.get_by_label("steps k of the chain in CD-k")
@@ -1478,7 +1516,7 @@ def test_weights_of_a_tiny_machine_move_by_keys_and_by_hand(browser: Any, site: 
                 machine.weight[row, column] = value
         return machine
 
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="tiny-rbm") as tab:
         found = widget(tab, "tiny-rbm")
         value = found.get_by_label("value of weight of x1 and h1")
         value.focus()
@@ -1518,7 +1556,9 @@ def test_weights_of_a_tiny_machine_move_by_keys_and_by_hand(browser: Any, site: 
 
 
 def test_a_finger_drags_a_tiny_machine(browser: Any, site: str) -> None:
-    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+    with opened(
+        browser, site, only="tiny-rbm", viewport={"width": 375, "height": 800}, has_touch=True
+    ) as tab:
         found = widget(tab, "tiny-rbm")
         point = found.get_by_role("button", name="machine in the plane")
         point.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
@@ -1530,7 +1570,7 @@ def test_a_finger_drags_a_tiny_machine(browser: Any, site: str) -> None:
 
 
 def test_a_tiny_chain_runs_in_view_and_rests_for_those_who_ask(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="tiny-rbm") as tab:
         found = widget(tab, "tiny-rbm")
         found.get_by_role("button", name="Run the chain").click()
         tab.wait_for_timeout(1000)
@@ -1539,7 +1579,7 @@ def test_a_tiny_chain_runs_in_view_and_rests_for_those_who_ask(browser: Any, sit
         (steps,) = shown(found, "steps of the chain")
         assert steps > 5
         assert_tiny(found, steps=int(steps))
-    with opened(browser, site, reduced_motion="reduce") as tab:
+    with opened(browser, site, only="tiny-rbm", reduced_motion="reduce") as tab:
         found = widget(tab, "tiny-rbm")
         found.get_by_role("button", name="Climb").click()
         tab.wait_for_timeout(300)
@@ -1563,7 +1603,7 @@ def assert_dreams(found: Any, steps: int, **state: Any) -> None:
 
 
 def test_a_trained_machine_dreams_as_gmlib_does(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="digits-chain") as tab:
         found = widget(tab, "digits-chain")
         assert_dreams(found, 0)
         step = found.get_by_role("button", name="One step")
@@ -1594,7 +1634,7 @@ def test_a_trained_machine_dreams_as_gmlib_does(browser: Any, site: str) -> None
 
 
 def test_pixels_are_held_by_keys_and_by_hand(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="digits-chain") as tab:
         found = widget(tab, "digits-chain")
         assert_dreams(found, 0)  # the weights are there
         found.get_by_role("radio", name="a blank sheet").check()
@@ -1636,7 +1676,9 @@ def test_pixels_are_held_by_keys_and_by_hand(browser: Any, site: str) -> None:
 
 
 def test_a_finger_draws_what_the_machine_completes(browser: Any, site: str) -> None:
-    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+    with opened(
+        browser, site, only="digits-chain", viewport={"width": 375, "height": 800}, has_touch=True
+    ) as tab:
         found = widget(tab, "digits-chain")
         assert_dreams(found, 0)  # the weights are there
         found.get_by_role("radio", name="a blank sheet").check()
@@ -1650,7 +1692,7 @@ def test_a_finger_draws_what_the_machine_completes(browser: Any, site: str) -> N
 
 
 def test_the_chain_of_digits_runs_in_view_and_rests_for_those_who_ask(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="digits-chain") as tab:
         found = widget(tab, "digits-chain")
         assert_dreams(found, 0)  # the weights are there
         found.get_by_role("button", name="Play").click()
@@ -1660,7 +1702,7 @@ def test_the_chain_of_digits_runs_in_view_and_rests_for_those_who_ask(browser: A
         (steps,) = shown(found, "steps of the chain")
         assert steps > 3
         assert_dreams(found, int(steps))
-    with opened(browser, site, reduced_motion="reduce") as tab:
+    with opened(browser, site, only="digits-chain", reduced_motion="reduce") as tab:
         found = widget(tab, "digits-chain")
         assert_dreams(found, 0)
         found.get_by_role("button", name="Play").click()
@@ -1674,7 +1716,7 @@ def picture(found: Any) -> str:
 
 
 def test_motion_runs_in_view_rests_out_of_view_and_stops_on_demand(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="density-explorer") as tab:
         found = widget(tab, "density-explorer")
         still = picture(found)
         play = found.get_by_role("button", name="Move samples")
@@ -1695,7 +1737,7 @@ def test_motion_runs_in_view_rests_out_of_view_and_stops_on_demand(browser: Any,
 
 
 def test_nothing_moves_for_those_who_asked_for_less_motion(browser: Any, site: str) -> None:
-    with opened(browser, site, reduced_motion="reduce") as tab:
+    with opened(browser, site, only="density-explorer", reduced_motion="reduce") as tab:
         found = widget(tab, "density-explorer")
         found.get_by_role("button", name="Move samples").click()
         tab.mouse.move(5, 5)
@@ -1709,7 +1751,7 @@ def test_nothing_moves_for_those_who_asked_for_less_motion(browser: Any, site: s
 def test_the_same_seed_draws_the_same_picture(browser: Any, site: str) -> None:
     pictures = []
     for _ in range(2):
-        with opened(browser, site) as tab:
+        with opened(browser, site, only="gradient-estimators") as tab:
             found = widget(tab, "gradient-estimators")
             tab.wait_for_timeout(200)
             pictures.append(picture(found))
@@ -1721,7 +1763,7 @@ def test_the_same_seed_draws_the_same_picture(browser: Any, site: str) -> None:
 
 
 def test_the_page_turns_dark_and_the_widgets_with_it(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="posterior-tug") as tab:
         found = widget(tab, "posterior-tug")
         light = picture(found)
         tab.evaluate("document.documentElement.dataset.theme = 'dark'")
@@ -1732,7 +1774,7 @@ def test_the_page_turns_dark_and_the_widgets_with_it(browser: Any, site: str) ->
 
 
 def test_pictures_are_sharp_on_a_fine_screen(browser: Any, site: str) -> None:
-    with opened(browser, site, device_scale_factor=2) as tab:
+    with opened(browser, site, only="density-explorer", device_scale_factor=2) as tab:
         width, shown_width = (
             widget(tab, "density-explorer").locator("canvas").evaluate("c => [c.width, c.clientWidth]")
         )
@@ -1740,7 +1782,7 @@ def test_pictures_are_sharp_on_a_fine_screen(browser: Any, site: str) -> None:
 
 
 def test_widgets_go_on_without_a_network(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="posterior-tug") as tab:
         tab.context.set_offline(True)
         tug = widget(tab, "posterior-tug")
         tug.locator("button[role=slider]").first.focus()
