@@ -89,9 +89,9 @@ def finite_bit_error(d: int, count: int) -> float:
 def critical_load() -> tuple[float, float]:
     r"""The largest load at which a stored pattern is still recalled (almost), and the overlap there.
 
-    .. math:: \alpha(y) = \frac12\Big(\frac{\operatorname{erf} y}{y} - \frac{2}{\sqrt\pi}\,e^{-y^2}\Big)^2
+    .. math:: \frac Kd = \frac12\Big(\frac{\operatorname{erf} y}{y} - \frac{2}{\sqrt\pi}\,e^{-y^2}\Big)^2
 
-    The overlap equation of :func:`gmlib.energy.capacity.overlap_theory` in terms of :math:`y = o/\sqrt{2\alpha r}`, where
+    The overlap equation of :func:`gmlib.energy.capacity.overlap_theory` in terms of :math:`y = o/\sqrt{2V}`, where
     :math:`o = \operatorname{erf} y`; the load as a function of y has one maximum.
 
     Returns:
@@ -110,15 +110,15 @@ def critical_load() -> tuple[float, float]:
 def overlap_theory(load: float) -> float:
     r"""The overlap of the state recalled from a stored pattern, for many units, in mean-field theory.
 
-    .. math:: o = \operatorname{erf}\Big(\frac{o}{\sqrt{2\alpha r}}\Big), \qquad
-              \frac1{\sqrt r} = 1 - \sqrt{\frac{2}{\pi\alpha r}}\;e^{-o^2/(2\alpha r)}
+    .. math:: o = \operatorname{erf}\Big(\frac{o}{\sqrt{2V}}\Big), \qquad
+              V = \frac Kd \Big(1 - \sqrt{\frac{2}{\pi V}}\;e^{-o^2/(2V)}\Big)^{-2}
 
     (:eq:`eq-06-overlap` in the book; Amit, Gutfreund and Sompolinsky 1985, at zero temperature, replica symmetric.)
-    :math:`\alpha = K/d` is the load and :math:`\alpha r` the variance of the crosstalk, which recall itself makes larger
-    than :math:`\alpha`. Of the solutions with o > 0 the largest is the memory; above the critical load there is none.
+    K/d is the load and V the variance of the crosstalk in units of :math:`d^2`, which recall itself makes larger than the
+    load. Of the solutions with o > 0 the largest is the memory; above the critical load there is none.
 
     Args:
-        load: :math:`\alpha = K/d`, above 0.
+        load: K/d, above 0.
 
     Returns:
         o, or 0 above the critical load.

@@ -58,7 +58,7 @@ def two_step_energy(
 
     .. math:: \mathcal L_t = -x_t^\top W x_{t-1} - b^\top (x_t + x_{t-1})
 
-    (:eq:`eq-06b-synchronous` in the book; Goles and Olivos 1981.) Since W is symmetric,
+    (:eq:`eq-06b-synchronous` in the book; Goles, Fogelman-Soulié and Pellegrin 1985.) Since W is symmetric,
     :math:`\mathcal L_{t+1} - \mathcal L_t = -(x_{t+1} - x_{t-1})^\top (W x_t + b)`, and :math:`x_{t+1}` has the signs of
     the last bracket: the difference is minus twice the sum of :math:`|a_i|` over the units that differ from two steps
     ago. Ties aside it is 0 only when :math:`x_{t+1} = x_{t-1}`, a fixed point or a two-cycle.

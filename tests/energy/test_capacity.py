@@ -26,7 +26,7 @@ def normal_tail(x: float) -> float:
 
 def test_hopfield_capacity() -> None:
     # d = 200, twenty draws, ten cues each, started at the patterns. The means and deviations between draws come from
-    # outside: they are those of the twenty draws that the review of the catalogue of systems records.
+    # outside: they are those of twenty other draws, by a program written separately.
     g = torch.Generator().manual_seed(0)
     for count, mean, spread in ((20, 0.998, 0.003), (28, 0.955, 0.054), (40, 0.733, 0.087)):
         found = recall_overlap(200, count, draws=20, cues=10, generator=g)

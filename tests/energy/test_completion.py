@@ -94,7 +94,7 @@ def test_hopfield_completion() -> None:
         assert trial.answers == list(city_strings())
         assert trial.settled.all()
         assert repair_strings(hebbian, CITY, 2, generator=seeded(seed)).right == 0
-    # From the city alone, clamped, the rest random: the review of the catalogue of systems saw 5 to 9 of 9 in a draw. So
+    # From the city alone, clamped, the rest random: a program written separately saw 5 to 9 of 9 in a draw. So
     # the mean of 20 draws is at least 5, and Hebb's weights, which keep no string, complete none.
     counts = []
     for seed in range(1000, 1020):

@@ -14,7 +14,7 @@ F64 = torch.float64
 
 
 def six_units() -> Hopfield:
-    """The net on which the catalogue counts its 384 updates: the draws after those of the reference RBM."""
+    """A net for 384 updates: the draws after those of the reference RBM."""
     rng = np.random.default_rng(0)
     rng.normal(size=(4, 3)), rng.normal(size=4), rng.normal(size=3)
     weights = rng.normal(size=(6, 6))

@@ -114,7 +114,7 @@ def test_the_constructor_damages_as_the_browser_does() -> None:
 
 
 def test_synchronous_repairs_as_counted() -> None:
-    # 98 of the 100 letters with one flipped pixel and 1132 of the 1200 with two: the catalogue's exact counts.
+    # 98 of the 100 letters with one flipped pixel and 1132 of the 1200 with two: exact counts.
     got = evaluate(
         MODULE,
         "const w = hebb(data.letters); const counts = [0, 0];"
