@@ -1,0 +1,137 @@
+"""What every invertible map of the book is: two directions, and the log-determinant of the one that was called."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gmlib._checks import check_count, check_event
+
+
+class Bijection(nn.Module, ABC):
+    r"""An invertible map F between noise u and data x of the same shape, with its change of volume.
+
+    `forward` goes from noise to data and returns :math:`\log|\det J_F(u)|`; `inverse` goes back and returns
+    :math:`\log|\det J_{F^{-1}}(x)|`, the negative of the former at the same point. (Real NVP's and Glow's papers,
+    nflows and zuko call the way from data to noise forward.)
+
+    A kind of bijection writes the two private methods; the public ones check shapes, so that every kind complains in
+    one voice.
+
+    Args:
+        event_shape: shape of one point; everything in front of it is batch.
+        context: length of the vector c that the map may depend on, 0 for none.
+
+    Raises:
+        ValueError: a size below 1, or a negative ``context``.
+    """
+
+    def __init__(self, event_shape: tuple[int, ...], *, context: int = 0) -> None:
+        super().__init__()
+        for size in event_shape:
+            check_count("event_shape", size)
+        check_count("context", context, low=0)
+        self.event_shape = tuple(event_shape)
+        self.context = context
+
+    def forward(
+        self, u: Float[Tensor, "..."], c: Float[Tensor, "..."] | None = None
+    ) -> tuple[Float[Tensor, "..."], Float[Tensor, "*batch"]]:
+        r"""Noise to data: x = F(u), and :math:`\log|\det J_F(u)|` in nats.
+
+        Args:
+            u: points, shape ``(*batch, *event_shape)``.
+            c: the condition, shape ``(*batch, context)``; None for a map without one.
+
+        Returns:
+            x of the shape of ``u``, and the log-determinant, shape ``(*batch)``.
+
+        Raises:
+            TypeError: ``u`` or ``c`` is not a floating tensor.
+            ValueError: ``u`` does not end in the event shape, or ``c`` is missing, unwanted or of another length.
+        """
+        self._check("u", u, c)
+        return self._forward(u, c)
+
+    def inverse(
+        self, x: Float[Tensor, "..."], c: Float[Tensor, "..."] | None = None
+    ) -> tuple[Float[Tensor, "..."], Float[Tensor, "*batch"]]:
+        r"""Data to noise: u = F^{-1}(x), and :math:`\log|\det J_{F^{-1}}(x)|` in nats.
+
+        Args:
+            x: points, shape ``(*batch, *event_shape)``.
+            c: the condition, shape ``(*batch, context)``; None for a map without one.
+
+        Returns:
+            u of the shape of ``x``, and the log-determinant, shape ``(*batch)``.
+
+        Raises:
+            TypeError: ``x`` or ``c`` is not a floating tensor.
+            ValueError: ``x`` does not end in the event shape, or ``c`` is missing, unwanted or of another length.
+        """
+        self._check("x", x, c)
+        return self._inverse(x, c)
+
+    @abstractmethod
+    def _forward(self, u: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        """F(u) and its log-determinant, for checked arguments."""
+
+    @abstractmethod
+    def _inverse(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        """F^{-1}(x) and its log-determinant, for checked arguments."""
+
+    def _check(self, name: str, point: Any, c: Any) -> None:
+        check_event(name, point, self.event_shape)
+        if not self.context:
+            if c is not None:
+                raise ValueError(f"c must be None for a map without a condition, got shape {tuple(c.shape)}")
+            return
+        if c is None:
+            raise ValueError(f"c must have shape (*batch, {self.context}) for this map, got None")
+        batch = tuple(point.shape[: point.dim() - len(self.event_shape)])
+        check_event("c", c, (self.context,))
+        if tuple(c.shape[:-1]) != batch:
+            raise ValueError(f"c must have shape {(*batch, self.context)}, got shape {tuple(c.shape)}")
+
+
+class Inverse(Bijection):
+    r"""A bijection read backwards: its `forward` is the other's `inverse`.
+
+    Turns the flow with the fast density into the flow with the fast sampler (MAF into IAF, and back).
+
+    Args:
+        bijection: the map to turn round.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.flows import Affine, Elementwise, Inverse
+        >>> double = Elementwise(Affine(), (2,))
+        >>> _ = torch.nn.init.constant_(double.params, 1.0)
+        >>> x, log_det = Inverse(double)(torch.ones(3, 2))
+        >>> torch.allclose(double(x)[0], torch.ones(3, 2)), log_det.shape
+        (True, torch.Size([3]))
+    """
+
+    def __init__(self, bijection: Bijection) -> None:
+        super().__init__(bijection.event_shape, context=bijection.context)
+        self.bijection = bijection
+
+    def _forward(self, u: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self.bijection.inverse(u, c)
+
+    def _inverse(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self.bijection.forward(x, c)
+
+
+def sum_event(value: Float[Tensor, "..."], event_dims: int) -> Float[Tensor, "*batch"]:
+    """Sum over the last ``event_dims`` dimensions; a sum over none leaves the tensor alone.
+
+    Example:
+        >>> import torch
+        >>> sum_event(torch.ones(5, 2, 3), 2), sum_event(torch.ones(2), 0)
+        (tensor([6., 6., 6., 6., 6.]), tensor([1., 1.]))
+    """
+    return value.flatten(-event_dims).sum(-1) if event_dims else value
