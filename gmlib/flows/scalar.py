@@ -125,3 +125,37 @@ class Additive(ScalarMap):
     def identity(self) -> Float[Tensor, " k"]:
         """(0,)."""
         return torch.zeros(1)
+
+
+class Scale(ScalarMap):
+    r"""A positive factor alone: x = u e^a, log-slope a. One parameter, a.
+
+    References:
+        L. Dinh, D. Krueger and Y. Bengio, *NICE: Non-linear Independent Components Estimation*, 2015, section 3.3.
+
+    Example:
+        >>> Scale().forward(torch.tensor([1.0]), torch.tensor([[2.0]]))
+        (tensor([7.3891]), tensor([2.]))
+    """
+
+    @property
+    def n_params(self) -> int:
+        return 1
+
+    def forward(
+        self, u: Float[Tensor, "..."], params: Float[Tensor, "... k"]
+    ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
+        """x = u e^a, and a."""
+        log_scale = params.squeeze(-1)
+        return u * log_scale.exp(), log_scale
+
+    def inverse(
+        self, x: Float[Tensor, "..."], params: Float[Tensor, "... k"]
+    ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
+        """u = x e^{-a}, and -a."""
+        log_scale = params.squeeze(-1)
+        return x * (-log_scale).exp(), -log_scale
+
+    def identity(self) -> Float[Tensor, " k"]:
+        """(0,)."""
+        return torch.zeros(1)
