@@ -3,6 +3,7 @@
 from gmlib.nn.classifier import ConvClassifier
 from gmlib.nn.conv import ConvBlock, ConvDecoder, ConvEncoder
 from gmlib.nn.embedding import FourierEmbedding, SinusoidalEmbedding
+from gmlib.nn.masked import MaskedLinear, MaskedMLP
 from gmlib.nn.mlp import MLP, ResidualBlock, ResidualMLP
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "ConvDecoder",
     "ConvEncoder",
     "FourierEmbedding",
+    "MaskedLinear",
+    "MaskedMLP",
     "ResidualBlock",
     "ResidualMLP",
     "SinusoidalEmbedding",

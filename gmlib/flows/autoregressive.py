@@ -1,0 +1,118 @@
+"""Autoregressive layers: each coordinate through a scalar map that the coordinates in front of it choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from gmlib._checks import check_count
+from gmlib.flows.bijection import Bijection
+from gmlib.flows.scalar import Affine, ScalarMap
+from gmlib.nn.masked import MaskedMLP
+
+Move = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class _Autoregressive(Bijection):
+    """A masked network and the two ways through it: all coordinates at once, or one after the other."""
+
+    def __init__(
+        self,
+        d: int,
+        scalar_map: ScalarMap | None = None,
+        *,
+        hidden: Sequence[int] = (64, 64),
+        order: Sequence[int] | None = None,
+        context: int = 0,
+    ) -> None:
+        check_count("d", d)
+        super().__init__((d,), context=context)
+        self.scalar_map = Affine() if scalar_map is None else scalar_map
+        self.net = MaskedMLP(d, self.scalar_map.n_params, hidden=hidden, order=order, context=context)
+        self.order = self.net.order
+        last = self.net.layers[-1]
+        with torch.no_grad():  # the layer starts as the identity
+            last.weight.zero_()
+            last.bias.copy_(self.scalar_map.identity().repeat(d))
+
+    def _at_once(self, move: Move, given: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Every coordinate of ``given`` through its map, whose parameters ``given`` itself decides: one pass."""
+        out, log_slope = move(given, self.net(given, c))
+        return out, log_slope.sum(-1)
+
+    def _in_turn(self, move: Move, given: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The same where the *results* decide: the k-th pass can fill in the k-th coordinate only."""
+        columns = list(torch.zeros_like(given).unbind(-1))
+        log_slopes = []
+        for i in self.order:
+            params = self.net(torch.stack(columns, -1), c)[..., i, :]
+            columns[i], log_slope = move(given[..., i], params)
+            log_slopes.append(log_slope)
+        return torch.stack(columns, -1), torch.stack(log_slopes, -1).sum(-1)
+
+
+class MaskedAutoregressive(_Autoregressive):
+    r"""The layer of MAF: parameters from the *data* in front, so that the density takes one pass.
+
+    .. math:: x_i = h\big(u_i; \Theta_i(x_{<i})\big), \qquad \log|\det J(u)| = \sum_i \log h'\big(u_i; \Theta_i(x_{<i})\big)
+
+    with a masked network :math:`\Theta`. The Jacobian is triangular. `inverse` knows all of x and takes one pass;
+    `forward` finds :math:`x_1`, then :math:`x_2` from it, and takes d.
+
+    Args:
+        d: number of coordinates.
+        scalar_map: the rule h; None: `Affine`, with which each conditional law is normal.
+        hidden: widths of the network; ``()`` makes it linear.
+        order: the coordinates from the first to the last; None: as they stand.
+        context: length of the condition c, which every coordinate sees.
+
+    Raises:
+        ValueError: a size below 1, a negative ``context``, or an ``order`` that is no permutation.
+
+    References:
+        G. Papamakarios, T. Pavlakou and I. Murray, *Masked autoregressive flow for density estimation*, 2017, equations
+        3 to 5; K. Murphy, *Probabilistic Machine Learning: Advanced Topics*, 2023, equations 23.19 to 23.21.
+
+    Example:
+        >>> layer = MaskedAutoregressive(3)
+        >>> x, log_det = layer(torch.ones(5, 3))
+        >>> bool((x == 1).all()), log_det.shape
+        (True, torch.Size([5]))
+    """
+
+    def _forward(self, u: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self._in_turn(self.scalar_map.forward, u, c)
+
+    def _inverse(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self._at_once(self.scalar_map.inverse, x, c)
+
+
+class InverseAutoregressive(_Autoregressive):
+    r"""The layer of IAF: parameters from the *noise* in front, so that drawing takes one pass.
+
+    .. math:: x_i = h\big(u_i; \Theta_i(u_{<i})\big), \qquad \log|\det J(u)| = \sum_i \log h'\big(u_i; \Theta_i(u_{<i})\big)
+
+    `forward` takes one pass and knows the density of its own draws; that of a foreign point needs `inverse`, d passes.
+    It is `MaskedAutoregressive` read backwards, with :math:`h^{-1}` in the place of h.
+
+    Arguments as in `MaskedAutoregressive`.
+
+    References:
+        D. Kingma, T. Salimans, R. Jozefowicz, X. Chen, I. Sutskever and M. Welling, *Improved variational inference with
+        inverse autoregressive flow*, 2016; K. Murphy, *Probabilistic Machine Learning: Advanced Topics*, 2023,
+        equation 23.26.
+
+    Example:
+        >>> layer = InverseAutoregressive(3)
+        >>> x, log_det = layer(torch.ones(5, 3))
+        >>> bool((x == 1).all()), log_det.shape
+        (True, torch.Size([5]))
+    """
+
+    def _forward(self, u: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self._at_once(self.scalar_map.forward, u, c)
+
+    def _inverse(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self._in_turn(self.scalar_map.inverse, x, c)
