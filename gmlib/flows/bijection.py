@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -12,7 +14,7 @@ from gmlib._checks import check_count, check_event
 
 
 class Bijection(nn.Module, ABC):
-    r"""An invertible map F between noise u and data x of the same shape, with its change of volume.
+    r"""An invertible map F between noise u and data x, with its change of volume.
 
     `forward` goes from noise to data and returns :math:`\log|\det J_F(u)|`; `inverse` goes back and returns
     :math:`\log|\det J_{F^{-1}}(x)|`, the negative of the former at the same point. (Real NVP's and Glow's papers,
@@ -22,19 +24,30 @@ class Bijection(nn.Module, ABC):
     one voice.
 
     Args:
-        event_shape: shape of one point; everything in front of it is batch.
+        event_shape: shape of one point x; everything in front of it is batch.
         context: length of the vector c that the map may depend on, 0 for none.
+        noise_shape: shape of one point u where it is another than that of x (as when pixels become channels); it has
+            as many numbers.
 
     Raises:
-        ValueError: a size below 1, or a negative ``context``.
+        ValueError: a size below 1, a negative ``context``, or shapes of different numbers of entries.
     """
 
-    def __init__(self, event_shape: tuple[int, ...], *, context: int = 0) -> None:
+    def __init__(
+        self, event_shape: tuple[int, ...], *, context: int = 0, noise_shape: tuple[int, ...] | None = None
+    ) -> None:
         super().__init__()
-        for size in event_shape:
-            check_count("event_shape", size)
+        noise_shape = event_shape if noise_shape is None else noise_shape
+        for name, shape in (("event_shape", event_shape), ("noise_shape", noise_shape)):
+            for size in shape:
+                check_count(name, size)
+        if math.prod(event_shape) != math.prod(noise_shape):
+            raise ValueError(
+                f"noise_shape must have as many entries as event_shape {tuple(event_shape)}, got {tuple(noise_shape)}"
+            )
         check_count("context", context, low=0)
         self.event_shape = tuple(event_shape)
+        self.noise_shape = tuple(noise_shape)
         self.context = context
 
     def forward(
@@ -43,17 +56,17 @@ class Bijection(nn.Module, ABC):
         r"""Noise to data: x = F(u), and :math:`\log|\det J_F(u)|` in nats.
 
         Args:
-            u: points, shape ``(*batch, *event_shape)``.
+            u: points, shape ``(*batch, *noise_shape)``.
             c: the condition, shape ``(*batch, context)``; None for a map without one.
 
         Returns:
-            x of the shape of ``u``, and the log-determinant, shape ``(*batch)``.
+            x, shape ``(*batch, *event_shape)``, and the log-determinant, shape ``(*batch)``.
 
         Raises:
             TypeError: ``u`` or ``c`` is not a floating tensor.
-            ValueError: ``u`` does not end in the event shape, or ``c`` is missing, unwanted or of another length.
+            ValueError: ``u`` does not end in the noise shape, or ``c`` is missing, unwanted or of another length.
         """
-        self._check("u", u, c)
+        self._check("u", u, c, self.noise_shape)
         return self._forward(u, c)
 
     def inverse(
@@ -66,13 +79,13 @@ class Bijection(nn.Module, ABC):
             c: the condition, shape ``(*batch, context)``; None for a map without one.
 
         Returns:
-            u of the shape of ``x``, and the log-determinant, shape ``(*batch)``.
+            u, shape ``(*batch, *noise_shape)``, and the log-determinant, shape ``(*batch)``.
 
         Raises:
             TypeError: ``x`` or ``c`` is not a floating tensor.
             ValueError: ``x`` does not end in the event shape, or ``c`` is missing, unwanted or of another length.
         """
-        self._check("x", x, c)
+        self._check("x", x, c, self.event_shape)
         return self._inverse(x, c)
 
     @abstractmethod
@@ -83,15 +96,34 @@ class Bijection(nn.Module, ABC):
     def _inverse(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """F^{-1}(x) and its log-determinant, for checked arguments."""
 
-    def _check(self, name: str, point: Any, c: Any) -> None:
-        check_event(name, point, self.event_shape)
+    def initialise(
+        self, x: Float[Tensor, "..."], c: Float[Tensor, "..."] | None = None
+    ) -> Float[Tensor, "..."]:
+        """Set the parameters that start from a first batch of data (`ActNorm`'s), layer by layer; most maps have none.
+
+        Args:
+            x: data, shape ``(*batch, *event_shape)``.
+            c: the condition, shape ``(*batch, context)``; None for a map without one.
+
+        Returns:
+            The noise u of the batch under the map as it is now.
+
+        Raises:
+            TypeError: ``x`` or ``c`` is not a floating tensor.
+            ValueError: ``x`` or ``c`` has the wrong shape.
+        """
+        with torch.no_grad():
+            return self.inverse(x, c)[0]
+
+    def _check(self, name: str, point: Any, c: Any, shape: tuple[int, ...]) -> None:
+        check_event(name, point, shape)
         if not self.context:
             if c is not None:
                 raise ValueError(f"c must be None for a map without a condition, got shape {tuple(c.shape)}")
             return
         if c is None:
             raise ValueError(f"c must have shape (*batch, {self.context}) for this map, got None")
-        batch = tuple(point.shape[: point.dim() - len(self.event_shape)])
+        batch = tuple(point.shape[: point.dim() - len(shape)])
         check_event("c", c, (self.context,))
         if tuple(c.shape[:-1]) != batch:
             raise ValueError(f"c must have shape {(*batch, self.context)}, got shape {tuple(c.shape)}")
@@ -116,7 +148,7 @@ class Inverse(Bijection):
     """
 
     def __init__(self, bijection: Bijection) -> None:
-        super().__init__(bijection.event_shape, context=bijection.context)
+        super().__init__(bijection.noise_shape, context=bijection.context, noise_shape=bijection.event_shape)
         self.bijection = bijection
 
     def _forward(self, u: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:

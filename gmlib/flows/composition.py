@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from gmlib.flows.bijection import Bijection
@@ -19,7 +21,8 @@ class Composition(Bijection):
     conditioned and unconditioned layers mix.
 
     Args:
-        bijections: the layers, at least one, all of one event shape; those with a condition agree on its length.
+        bijections: the layers, at least one; each takes the shape that the one before it gives, and those with a
+            condition agree on its length.
 
     Raises:
         TypeError: something in ``bijections`` is no bijection.
@@ -45,13 +48,18 @@ class Composition(Bijection):
                 raise TypeError(f"bijections must hold Bijection objects, got {type(layer).__name__}")
         if not layers:
             raise ValueError("bijections must hold at least one layer, got none")
-        shapes = {layer.event_shape for layer in layers}
-        if len(shapes) > 1:
-            raise ValueError(f"bijections must share one event shape, got {sorted(shapes)}")
+        for i, (layer, after) in enumerate(pairwise(layers)):
+            if layer.event_shape != after.noise_shape:
+                raise ValueError(
+                    f"bijections must fit each other, got layer {i} that gives shape {layer.event_shape} and layer "
+                    f"{i + 1} that takes {after.noise_shape}"
+                )
         contexts = {layer.context for layer in layers} - {0}
         if len(contexts) > 1:
             raise ValueError(f"bijections must share one length of context, got {sorted(contexts)}")
-        super().__init__(layers[0].event_shape, context=max(contexts, default=0))
+        super().__init__(
+            layers[-1].event_shape, context=max(contexts, default=0), noise_shape=layers[0].noise_shape
+        )
         self.layers = nn.ModuleList(layers)
 
     def __len__(self) -> int:
@@ -76,21 +84,30 @@ class Composition(Bijection):
         assert total is not None
         return point, total
 
+    def initialise(
+        self, x: Float[Tensor, "..."], c: Float[Tensor, "..."] | None = None
+    ) -> Float[Tensor, "..."]:
+        """`Bijection.initialise` for each layer, from the data on: each sees the batch as those behind it leave it."""
+        self._check("x", x, c, self.event_shape)
+        for layer in reversed(list(self)):
+            x = layer.initialise(x, c if layer.context else None)
+        return x
+
     def path(self, u: Tensor, c: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
         r"""The points :math:`u_0, u_1, \dots, u_N` on the way to the data, and each layer's log-determinant.
 
         Args:
-            u: points, shape ``(*batch, *event_shape)``.
+            u: points, shape ``(*batch, *noise_shape)``.
             c: the condition, shape ``(*batch, context)``; None for a map without one.
 
         Returns:
-            N + 1 tensors of the shape of ``u``, and N log-determinants of shape ``(*batch)``.
+            N + 1 tensors, each of the shape that its layer gives, and N log-determinants of shape ``(*batch)``.
 
         Raises:
             TypeError: ``u`` or ``c`` is not a floating tensor.
             ValueError: ``u`` or ``c`` has the wrong shape.
         """
-        self._check("u", u, c)
+        self._check("u", u, c, self.noise_shape)
         points, log_dets = [u], []
         for layer in self:
             point, log_det = layer(points[-1], c if layer.context else None)

@@ -25,7 +25,7 @@ def jacobian(
 
     Args:
         bijection: the map.
-        u: points, shape ``(*batch, *event_shape)``; points x of data if ``inverse``.
+        u: points, shape ``(*batch, *noise_shape)``; points x of data, ``(*batch, *event_shape)``, if ``inverse``.
         c: the condition, shape ``(*batch, context)``.
         inverse: differentiate the way from data to noise instead.
 
@@ -34,7 +34,7 @@ def jacobian(
 
     Raises:
         TypeError: ``u`` is not a floating tensor.
-        ValueError: ``u`` does not end in the event shape.
+        ValueError: ``u`` does not end in the noise shape (the event shape if ``inverse``).
 
     Example:
         >>> from gmlib.flows import Affine, Elementwise
@@ -42,8 +42,9 @@ def jacobian(
         tensor([[1., 0.],
                 [0., 1.]])
     """
-    check_event("u", u, bijection.event_shape)
-    n = len(bijection.event_shape)
+    shape = bijection.event_shape if inverse else bijection.noise_shape
+    check_event("u", u, shape)
+    n = len(shape)
     batch = u.shape[: u.dim() - n]
     d = u.shape[u.dim() - n :].numel()
     point = u.detach().requires_grad_(True)

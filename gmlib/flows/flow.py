@@ -25,7 +25,7 @@ class Flow(nn.Module):
 
     Raises:
         TypeError: something in ``bijections`` is no bijection.
-        ValueError: the event shapes of base and maps differ.
+        ValueError: the base's event shape is not the shape of the maps' noise.
 
     References:
         D. Rezende and S. Mohamed, *Variational inference with normalizing flows*, 2015, equations 5 and 6; K. Murphy,
@@ -51,9 +51,10 @@ class Flow(nn.Module):
         self.bijection = bijections if isinstance(bijections, Bijection) else Composition(bijections)
         self.event_shape = self.bijection.event_shape
         self.context = self.bijection.context
-        if tuple(base.event_shape) != self.event_shape:
+        noise_shape = self.bijection.noise_shape
+        if tuple(base.event_shape) != noise_shape:
             raise ValueError(
-                f"base must have the bijections' event shape {self.event_shape}, got {tuple(base.event_shape)}"
+                f"base must have the shape of the bijections' noise, {noise_shape}, got {tuple(base.event_shape)}"
             )
 
     def log_prob(

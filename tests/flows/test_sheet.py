@@ -31,7 +31,7 @@ def points(
 ) -> tuple[Tensor, Tensor | None]:
     """Noise and condition for a case, float64."""
     generator = torch.Generator().manual_seed(seed)
-    u = case.points((*batch, *bijection.event_shape), generator)
+    u = case.points((*batch, *bijection.noise_shape), generator)
     c = torch.randn(*batch, bijection.context, dtype=F64, generator=generator) if bijection.context else None
     return u, c
 
@@ -60,7 +60,7 @@ def test_round_trip_and_log_det_of_the_inverse(case: Case) -> None:
             x, log_det = bijection(u, c)
             back, inverse_log_det = bijection.inverse(x, c)
         # A map that squeezes by k multiplies the rounding of x by up to k on the way back.
-        slack = 1 + u.abs() + x.abs()
+        slack = 1 + u.abs() + x.reshape(u.shape).abs()
         assert ((back - u).abs() <= _spread(tolerance, dtype, bijection, u, c) * slack).all()
         if case.exact_log_det:
             loose = 100 * tolerance if dtype is F64 else 1e-3
@@ -111,9 +111,13 @@ def test_batch_and_event_shapes(case: Case) -> None:
     results = []
     for batch in ((), (6,), (2, 3), (0,)):
         u, c = points(case, bijection, batch)
-        for move in (bijection.forward, bijection.inverse):
-            out, log_det = move(u, c)
-            assert out.shape == u.shape
+        x = u.reshape((*batch, *bijection.event_shape))
+        for move, point, shape in (
+            (bijection.forward, u, bijection.event_shape),
+            (bijection.inverse, x, bijection.noise_shape),
+        ):
+            out, log_det = move(point, c)
+            assert out.shape == (*batch, *shape)
             assert log_det.shape == batch
             assert out.dtype == log_det.dtype == F64
             results.append((out, log_det))
@@ -135,10 +139,13 @@ def test_each_point_has_its_own_log_det(case: Case) -> None:
 def test_gradients_are_finite_everywhere(case: Case) -> None:
     bijection = build(case)
     u, c = points(case, bijection, (4,))
-    edge = torch.stack([torch.full(bijection.event_shape, e, dtype=F64) for e in case.edges])
+    edge = torch.stack([torch.full(bijection.noise_shape, e, dtype=F64) for e in case.edges])
     for place, condition in ((u, c), (edge, None if c is None else c[:1].expand(len(edge), -1))):
-        for move in (bijection.forward, bijection.inverse):
-            point = place.clone().requires_grad_(True)
+        for move, shape in (
+            (bijection.forward, bijection.noise_shape),
+            (bijection.inverse, bijection.event_shape),
+        ):
+            point = place.reshape((-1, *shape)).clone().requires_grad_(True)
             bijection.zero_grad()
             out, log_det = move(point, condition)
             assert torch.isfinite(out).all()
@@ -176,22 +183,23 @@ def test_the_condition_matters_and_is_asked_for(case: Case) -> None:
 def test_bad_input_is_named(case: Case) -> None:
     bijection = build(case).eval()
     u, c = points(case, bijection, (6,))
-    for name, move in (("u", bijection.forward), ("x", bijection.inverse)):
+    x = u.reshape((6, *bijection.event_shape))
+    for name, move, point in (("u", bijection.forward, u), ("x", bijection.inverse, x)):
         with pytest.raises(TypeError, match=f"^{name} must have a floating dtype"):
-            move(u.long(), c)
+            move(point.long(), c)
         with pytest.raises(TypeError, match=f"^{name} must be a torch.Tensor, got list"):
             move([1.0], c)  # type: ignore[arg-type]
         if bijection.event_shape:
             with pytest.raises(ValueError, match=f"^{name} must end in the event shape"):
-                move(torch.cat([u, u], -1), c)
+                move(torch.cat([point, point], -1), c)
         wrong = torch.zeros(6, bijection.context + 1, dtype=F64)
         with pytest.raises(ValueError, match=r"^c must"):
-            move(u, wrong)
+            move(point, wrong)
         if c is not None:
             with pytest.raises(ValueError, match=r"^c must have shape"):
-                move(u, None)
+                move(point, None)
             with pytest.raises(ValueError, match=r"^c must have shape"):
-                move(u, c[:2])
+                move(point, c[:2])
 
 
 @every
