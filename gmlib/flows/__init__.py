@@ -13,6 +13,7 @@ from gmlib.flows.flow import Flow
 from gmlib.flows.mask_coupling import MaskedCoupling
 from gmlib.flows.masks import alternating_mask, channel_mask, checkerboard_mask, half_mask
 from gmlib.flows.quadratic_shear import QuadraticShear
+from gmlib.flows.rational_quadratic import RationalQuadratic
 from gmlib.flows.scalar import Additive, Affine, ScalarMap, Scale
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "MaskedAutoregressive",
     "MaskedCoupling",
     "QuadraticShear",
+    "RationalQuadratic",
     "ScalarMap",
     "Scale",
     "StandardNormal",
