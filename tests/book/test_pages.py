@@ -76,8 +76,18 @@ TOO_WIDE = """() => [...document.querySelectorAll('article *')].filter((e) => {
 """What sticks out on a phone, less what scrolls in a box of its own."""
 
 
+def assert_figures(tab: Any, *, seen: str, unseen: str) -> None:
+    """Each figure shows the picture of the mode, not the other one, and its caption."""
+    for figure in tab.query_selector_all("figure.gm-figure"):
+        assert figure.query_selector(f"img.{seen}").is_visible()
+        assert not figure.query_selector(f"img.{unseen}").is_visible()
+        assert figure.query_selector("figcaption").is_visible()
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_is_quiet_accessible_and_fits_a_phone(browser: Any, site: str, page: str) -> None:
+def test_a_page_is_quiet_accessible_shows_its_figures_and_fits_a_phone(
+    browser: Any, site: str, page: str
+) -> None:
     with opened(browser, site, page) as tab:
         # Asked first: axe fetches style sheets by itself, and by wrong addresses.
         assert tab.troubles == []
@@ -89,23 +99,15 @@ def test_a_page_is_quiet_accessible_and_fits_a_phone(browser: Any, site: str, pa
             "() => [...document.querySelectorAll('mjx-merror')].map(e => e.title || e.textContent)"
         )
         assert errors == [], "mathematics that MathJax cannot read"
+        assert_figures(tab, seen="gm-light", unseen="gm-dark")
         assert serious(tab) == []
         tab.emulate_media(color_scheme="dark")
         tab.wait_for_function("() => document.documentElement.dataset.theme === 'dark'", timeout=15_000)
+        assert_figures(tab, seen="gm-dark", unseen="gm-light")
         assert serious(tab) == [], "in dark mode"
         tab.set_viewport_size(PHONE)
         width = tab.evaluate("document.documentElement.scrollWidth")
         assert width <= 375, tab.evaluate(TOO_WIDE)
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("chapters/")])
-def test_figures_change_with_the_mode_and_the_caption_stays(browser: Any, site: str, page: str) -> None:
-    for scheme, seen, unseen in (("light", "gm-light", "gm-dark"), ("dark", "gm-dark", "gm-light")):
-        with opened(browser, site, page, scheme) as tab:
-            for figure in tab.query_selector_all("figure.gm-figure"):
-                assert figure.query_selector(f"img.{seen}").is_visible()
-                assert not figure.query_selector(f"img.{unseen}").is_visible()
-                assert figure.query_selector("figcaption").is_visible()
 
 
 def test_the_mode_button_turns_a_page_dark(browser: Any, site: str) -> None:
