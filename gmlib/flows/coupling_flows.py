@@ -11,6 +11,7 @@ from gmlib.flows.coupling import Coupling, conditioner
 from gmlib.flows.elementwise import Elementwise
 from gmlib.flows.flow import Flow
 from gmlib.flows.masks import half_mask
+from gmlib.flows.rational_quadratic import RationalQuadratic
 from gmlib.flows.scalar import Additive, Affine, ScalarMap, Scale
 
 
@@ -120,8 +121,6 @@ def spline_coupling(
         >>> flow.sample((4,)).shape
         torch.Size([4, 2])
     """
-    from gmlib.flows.rational_quadratic import RationalQuadratic
-
     return Flow(StandardNormal((d,)), _stack(d, layers, RationalQuadratic(bins, bound), hidden, context))
 
 

@@ -18,6 +18,7 @@ from gmlib.flows import (
     half_mask,
     nice,
     real_nvp,
+    spline_coupling,
 )
 
 
@@ -80,5 +81,6 @@ CASES = [
     Case("elementwise-scale", lambda: Elementwise(Scale(), (2,)), plane=True),
     Case("nice", lambda: nice(2, hidden=(8,)).bijection, plane=True),
     Case("real-nvp", lambda: real_nvp(4, layers=4, hidden=(8,), context=1).bijection, shake=0.15),
+    Case("spline-coupling", lambda: spline_coupling(2, layers=2, bins=4, hidden=(8,)).bijection, plane=True),
     Case("quadratic-shear", lambda: QuadraticShear(0.3, 0.5, -0.2, -0.4, 0.1, 0.6)),
 ]
