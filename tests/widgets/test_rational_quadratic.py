@@ -1,4 +1,4 @@
-"""The browser's rational-quadratic splines: their knots from raw parameters, both directions, slopes."""
+"""The browser's rational-quadratic splines against gmlib.flows in float64, and against what a spline must be."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
+
+from gmlib.flows import RationalQuadratic
 
 from .node import assert_same, evaluate
 
@@ -38,6 +40,16 @@ def test_knots_of_raw_parameters(bins: int, size: float) -> None:
     # softplus of the offset is 1 - 1e-3, so that raw zeros mean slope 1.
     inner = 1e-3 + softplus(params[2 * bins :] + math.log(math.expm1(1 - 1e-3)))
     assert_same(spline["slopes"], torch.cat([one, inner, one]))
+
+
+@pytest.mark.parametrize("size", [0.5, 4.0])
+@pytest.mark.parametrize("bins", [2, 8])
+def test_both_directions_are_gmlibs(bins: int, size: float) -> None:
+    params, at = raw(bins, size), torch.linspace(-6, 6, 121, dtype=F64)
+    got = evaluate(MODULE, BOTH, raw=params, at=at)
+    spline = RationalQuadratic(bins)
+    for way, move in (("to", spline.forward), ("back", spline.inverse)):
+        assert_same(got[way], torch.stack(move(at, params.expand(len(at), -1)), -1))
 
 
 def test_zeros_are_the_identity() -> None:

@@ -68,10 +68,9 @@ export function inverse(spline, x) {
   const { u, x: values, slopes } = spline;
   const [width, height] = [u[i + 1] - u[i], values[i + 1] - values[i]];
   const mean = height / width;
-  const up = x - values[i];
-  const bend = up * (slopes[i] + slopes[i + 1] - 2 * mean);
-  // a t^2 + b t + c = 0, in the form that loses no digits where a is small.
-  const [a, b, c] = [height * (mean - slopes[i]) + bend, height * slopes[i] - bend, -mean * up];
-  const t = (2 * c) / (-b - Math.sqrt(Math.max(0, b * b - 4 * a * c)));
+  const up = (x - values[i]) / height;
+  // The root of a quadratic equation, written so that no digits cancel.
+  const gap = slopes[i] * (1 - up) - slopes[i + 1] * up;
+  const t = (2 * mean * up) / (gap + 2 * mean * up + Math.sqrt(gap * gap + 4 * mean * mean * up * (1 - up)));
   return [u[i] + t * width, -Math.log(inside(spline, i, t)[1])];
 }
