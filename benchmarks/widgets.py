@@ -1,6 +1,6 @@
 """Frames in headless Chromium: the density explorer with 2,000 samples and 24 x 24 arrows, the Swiss-roll scores with 2,000
 particles that a network or the exact score moves, the DiracGAN laboratory and the browser's GAN while they play, the law
-that is shifted; steps of the GAN's engine in Node; and the time until the gallery is up.
+that is shifted; steps of the GAN's engine in Node; and the time until each page of the gallery is up.
 
 A frame's *work* is the time that JavaScript takes for it; its *interval* is the time since the frame before, which the
 screen's rate bounds from below. The site must be built (``make book``). The clock is the browser's.
@@ -25,7 +25,7 @@ from gmlib.widgets import BrowserGan
 DEVICE = "cpu"
 """The browser draws without a graphics card, whatever torch has."""
 SITE = "http://site.test"
-PAGE = "book/widgets.html"
+EXPLORER, SCORES, GAMES = (f"book/widgets_{name}.html" for name in ("01_map", "08_score_matching", "14_gans"))
 FRAMES = 120
 POLL = 50
 """Milliseconds: Playwright asks by animation frames otherwise, which would be counted."""
@@ -92,7 +92,7 @@ def _serve(route: Any) -> None:
         route.fulfill(status=404)
         return
     body = path.read_bytes()
-    if path == HTML / PAGE:
+    if path == HTML / EXPLORER:
         body = body.replace(b'"n": 1000,', b'"n": 2000,', 1)
     route.fulfill(body=body, content_type=mimetypes.guess_type(path.name)[0] or "application/octet-stream")
 
@@ -118,7 +118,7 @@ def _scores(browser: Any, drive: str, sampler: str) -> list[Row]:
     context.route(f"{SITE}/**", _serve)
     context.add_init_script(WATCH)
     tab = context.new_page()
-    tab.goto(f"{SITE}/{PAGE}")
+    tab.goto(f"{SITE}/{SCORES}")
     tab.wait_for_function("() => window.up !== null", timeout=30_000)
     found = tab.locator("[data-widget=swiss-roll-scores]")
     found.scroll_into_view_if_needed()
@@ -137,12 +137,12 @@ def _scores(browser: Any, drive: str, sampler: str) -> list[Row]:
 
 
 def _opened(browser: Any, name: str) -> tuple[Any, Any, Any]:
-    """A context, its tab and a widget of the gallery, in view."""
+    """A context, its tab and a widget of the games, in view."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.route(f"{SITE}/**", _serve)
     context.add_init_script(WATCH)
     tab = context.new_page()
-    tab.goto(f"{SITE}/{PAGE}")
+    tab.goto(f"{SITE}/{GAMES}")
     tab.wait_for_function("() => window.up !== null", timeout=30_000)
     found = tab.locator(f"[data-widget={name}]").first
     found.scroll_into_view_if_needed()
@@ -208,8 +208,8 @@ def _engine() -> list[Row]:
 
 
 def run(*, rounds: int, clock: str) -> list[Row]:
-    """Measure ``rounds`` starts of the gallery, then frames of two laws, moving and under a sweep of the noise, then
-    frames of the Swiss roll's particles and of the three widgets of GANs; then steps of the GAN's engine.
+    """Measure ``rounds`` starts of each page of the gallery, frames of two laws, moving and under a sweep of the noise,
+    then frames of the Swiss roll's particles and of the three widgets of GANs; then steps of the GAN's engine.
 
     Raises:
         RuntimeError: the site is not built, or there is no Chromium.
@@ -217,29 +217,31 @@ def run(*, rounds: int, clock: str) -> list[Row]:
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None or not (HTML / PAGE).exists():
+    gallery = sorted(HTML.glob("book/widgets_*.html"))
+    if chromium is None or not gallery:
         raise RuntimeError("the benchmark needs Chromium and the built site: make book")
     rows: list[Row] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         about = {"browser": f"Chromium {browser.version}", "samples": 2000, "arrows": 24 * 24}
-        starts = []
-        for _ in range(rounds):
-            context = browser.new_context(viewport={"width": 1280, "height": 900})
-            context.route(f"{SITE}/**", _serve)
-            context.add_init_script(WATCH)
-            tab = context.new_page()
-            tab.goto(f"{SITE}/{PAGE}")
-            tab.wait_for_function("() => window.up !== null", timeout=30_000)
-            starts.append(tab.evaluate("window.up"))
-            context.close()
-        rows.append(_row("gallery, every widget", "up", starts, browser=about["browser"]))
+        for page in gallery:
+            starts = []
+            for _ in range(rounds):
+                context = browser.new_context(viewport={"width": 1280, "height": 900})
+                context.route(f"{SITE}/**", _serve)
+                context.add_init_script(WATCH)
+                tab = context.new_page()
+                tab.goto(f"{SITE}/book/{page.name}")
+                tab.wait_for_function("() => window.up !== null", timeout=30_000)
+                starts.append(tab.evaluate("window.up"))
+                context.close()
+            rows.append(_row(f"gallery, {page.stem}", "up", starts, browser=about["browser"]))
         for law in LAWS:
             context = browser.new_context(viewport={"width": 1280, "height": 900})
             context.route(f"{SITE}/**", _serve)
             context.add_init_script(WATCH)
             tab = context.new_page()
-            tab.goto(f"{SITE}/{PAGE}")
+            tab.goto(f"{SITE}/{EXPLORER}")
             found = tab.locator("[data-widget=density-explorer]")
             found.get_by_label("law", exact=True).select_option(law)
             tab.wait_for_function("() => window.up !== null", timeout=30_000)

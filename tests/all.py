@@ -21,6 +21,7 @@ PYTEST = [PYTHON, "-m", "pytest", "-q"]
 TWO = ["-n", "2", "--dist", "loadfile"]
 # Notebooks run in a kernel of their own: what they warn about is checked where they are executed, not by nbval.
 NBVAL = ["--nbval-lax", "--nbval-current-env", "-W", "default", "-p", "no:cacheprovider"]
+GALLERY = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "book").glob("widgets*.ipynb"))
 
 STAGES: dict[str, list[list[str]]] = {
     "lint": [[str(BIN / "ruff"), "check", "."], [str(BIN / "ruff"), "format", "--check", "."]],
@@ -32,7 +33,7 @@ STAGES: dict[str, list[list[str]]] = {
     "doctest": [[*PYTEST, *TWO, "--doctest-modules", "gmlib"]],
     "bad-input": [[*PYTEST, "-m", "bad_input", "tests"]],
     "execute": [[PYTHON, "-m", "gmbook.execute"]],
-    "nbval": [[*PYTEST, *TWO, *NBVAL, "chapters", "book/widgets.ipynb"]],
+    "nbval": [[*PYTEST, *TWO, *NBVAL, "chapters", *GALLERY]],
     "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, *TWO, "tests/notebooks"]],
     "book": [[PYTHON, "-m", "gmbook.build"]],
     "browser": [[*PYTEST, "-n", "2", "tests/book"]],

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ from gmlib.widgets.density_explorer import THREE
 from gmlib.widgets.dirac_laboratory import PRESETS
 
 pytestmark = pytest.mark.browser
-GALLERY = "book/widgets.html"
+INDEX = "book/widgets.html"
 F64 = torch.float64
 
 
@@ -48,16 +49,35 @@ def views(page: str) -> int:
 
 
 PAGES = [page for page in built() if views(page)]
+GALLERY = [page for page in PAGES if page.startswith("book/widgets_")]
+
+
+def state_of(text: str) -> dict[str, Any]:
+    found = re.search(f'<script type="{re.escape(STATE)}">(.*?)</script>', text, re.S)
+    assert found is not None
+    return json.loads(found[1])["state"]
+
+
+def digest(name: str) -> str:
+    """The module of a widget, as the pages name it."""
+    return module((STATIC / f"{name.replace('-', '_')}.js").read_text("utf8"))
+
+
+@cache
+def home(name: str) -> str:
+    """The one page of the gallery that shows this widget."""
+    pages = [page for page in GALLERY if f'"{digest(name)}"' in (HTML / page).read_text("utf8")]
+    assert len(pages) == 1, f"{name} is on {pages or 'no page of the gallery'}"
+    return pages[0]
 
 
 def alone(html: str, name: str) -> str:
     """The page with the views of one widget only: a test of that one need not wait for all the others."""
-    state = json.loads(re.search(f'<script type="{re.escape(STATE)}">(.*?)</script>', html, re.S)[1])["state"]
-    digest = module((STATIC / f"{name.replace('-', '_')}.js").read_text("utf8"))
+    state, wanted = state_of(html), digest(name)
 
     def other(view: re.Match[str]) -> str:
         shown = state[json.loads(view[1])["model_id"]]["state"]
-        return view[0] if shown.get("_esm") == digest else ""
+        return view[0] if shown.get("_esm") == wanted else ""
 
     return re.sub(f'<script type="{re.escape(VIEW)}">(.*?)</script>', other, html, flags=re.S)
 
@@ -66,13 +86,16 @@ def alone(html: str, name: str) -> str:
 def opened(
     browser: Any,
     site: str,
-    page: str = GALLERY,
+    page: str | None = None,
     *,
     only: str | None = None,
     expected: int | None = None,
     **options: Any,
 ) -> Iterator[Any]:
-    """The page with every widget drawn, or ``only`` one; leaving it, nothing may have gone wrong on the way."""
+    """The page (by default where ``only`` lives) with every widget drawn, or that one; nothing may go wrong meanwhile."""
+    if page is None:
+        assert only is not None, "which page?"
+        page = home(only)
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     context.add_init_script(
         "const ask = window.requestAnimationFrame.bind(window); window.frames_drawn = 0;"
@@ -156,13 +179,17 @@ def test_every_widget_of_a_page_comes_up_quietly(browser: Any, site: str, page: 
             assert numbers(text), "the text that stands for the picture has no numbers"
 
 
-def test_the_gallery_shows_every_widget(browser: Any, site: str) -> None:
+def test_the_gallery_shows_every_widget_and_its_index_names_them() -> None:
     import gmlib.widgets
 
-    with opened(browser, site) as tab:
-        names = tab.evaluate("[...document.querySelectorAll('.gm-widget')].map(e => e.dataset.widget)")
-    kebab = {re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower() for name in gmlib.widgets.__all__}
-    assert set(names) == kebab
+    names = [re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower() for name in gmlib.widgets.__all__]
+    assert {home(name) for name in names} == set(GALLERY)
+    index = (HTML / INDEX).read_text("utf8")
+    for page in GALLERY:
+        sections = set(re.findall(r'id="(sec-widgets-[\w-]+)"', (HTML / page).read_text("utf8")))
+        assert len(sections) == views(page), page
+        address = page.removeprefix("book/")
+        assert {name for name in sections if f'href="{address}#{name}"' in index} == sections, page
 
 
 def test_keys_move_the_mean_and_the_sum_stays(browser: Any, site: str) -> None:
@@ -736,7 +763,9 @@ def test_chains_rest_for_those_who_asked_for_less_motion(browser: Any, site: str
 
 
 def test_a_finger_drags_step_and_noise(browser: Any, site: str) -> None:
-    with opened(browser, site, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
+    page = home("langevin-step")
+    assert page == home("two-modes")
+    with opened(browser, site, page, viewport={"width": 375, "height": 800}, has_touch=True) as tab:
         for name, handle_name in (
             ("langevin-step", "step δ, on the curve"),
             ("two-modes", "noise level σ, on the curves"),
@@ -979,7 +1008,7 @@ def test_particles_ride_the_flow_with_the_slider(browser: Any, site: str) -> Non
 
 
 def test_steps_that_are_too_long_throw_particles_out(browser: Any, site: str) -> None:
-    with opened(browser, site) as tab:
+    with opened(browser, site, only="swiss-roll-scores") as tab:
         found = widget(tab, "swiss-roll-scores")
         found.get_by_role("radio", name="Langevin").check()
         for label in ("noise level σ", "step size δ"):
@@ -1794,7 +1823,7 @@ def test_widgets_go_on_without_a_network(browser: Any, site: str) -> None:
 def test_axe_finds_nothing_serious_in_use(browser: Any, site: str, scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    with opened(browser, site, color_scheme=scheme) as tab:
+    with opened(browser, site, home("density-explorer"), color_scheme=scheme) as tab:
         widget(tab, "density-explorer").get_by_label("law", exact=True).select_option("mixture")
         tab.wait_for_timeout(200)
         found = Axe().run(tab, context=".gm-widget").response["violations"]
@@ -1806,21 +1835,15 @@ def test_axe_finds_nothing_serious_in_use(browser: Any, site: str, scheme: str) 
 
 
 def changed(site: str, browser: Any, text: str) -> tuple[Any, str]:
-    """A copy of the gallery with another text, at an address of its own."""
+    """A copy of a page of the gallery with another text, at an address of its own."""
     page = "book/changed.html"
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.route(f"{site}/{page}", lambda route: route.fulfill(body=text, content_type="text/html"))
     return context, f"{site}/{page}"
 
 
-def state_of(text: str) -> dict[str, Any]:
-    found = re.search(rf'<script type="{re.escape(STATE)}">(.*?)</script>', text, re.S)
-    assert found is not None
-    return json.loads(found[1])["state"]
-
-
 def test_two_views_of_one_model_move_together(browser: Any, site: str) -> None:
-    text = (HTML / GALLERY).read_text("utf8")
+    text = (HTML / home("posterior-tug")).read_text("utf8")
     state = state_of(text)
     (tug,) = (key for key, entry in state.items() if "observation" in entry["state"])
     twice = f'<script type="{VIEW}">{json.dumps({"model_id": tug})}</script>'
@@ -1850,7 +1873,7 @@ BROKEN = {
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_module_that_fails_leaves_a_notice_and_the_others(browser: Any, site: str, case: str) -> None:
     source, said = BROKEN[case]
-    text = (HTML / GALLERY).read_text("utf8")
+    text = (HTML / home("gradient-estimators")).read_text("utf8")
     (bad,) = {entry["state"]["_esm"] for entry in state_of(text).values() if "mu" in entry["state"]}
     context, address = changed(site, browser, text)
     context.route(
@@ -1873,7 +1896,8 @@ def test_a_module_that_fails_leaves_a_notice_and_the_others(browser: Any, site: 
 
 
 def test_a_shared_part_that_cannot_be_loaded_is_said_at_every_widget(browser: Any, site: str) -> None:
-    text = (HTML / GALLERY).read_text("utf8")
+    page = home("gradient-estimators")
+    text = (HTML / page).read_text("utf8")
     modules = {entry["state"]["_esm"] for entry in state_of(text).values()}
     (part, *_) = sorted(
         set.intersection(*(needed([name], HTML / "_widgets") for name in modules)),
@@ -1885,7 +1909,7 @@ def test_a_shared_part_that_cannot_be_loaded_is_said_at_every_widget(browser: An
     context.set_default_timeout(10_000)
     tab = context.new_page()
     tab.goto(address)
-    tab.wait_for_function(f"() => document.querySelectorAll('.gm-notice').length === {views(GALLERY)}")
+    tab.wait_for_function(f"() => document.querySelectorAll('.gm-notice').length === {views(page)}")
     assert "could not be loaded" in tab.locator(".gm-notice").first.inner_text()
     assert 1 <= len(asked) <= len(modules)  # again for a module that comes later, for it may be there by then
     context.close()
@@ -1896,7 +1920,7 @@ def test_the_page_says_what_needs_python(browser: Any, site: str) -> None:
         "export default { render({ model, el }) { model.on('msg:custom', (m) => el.append(`answer: ${m.error}`));"
         "model.send({ kind: 'train', id: 1 }); } }"
     )
-    text = (HTML / GALLERY).read_text("utf8")
+    text = (HTML / home("gradient-estimators")).read_text("utf8")
     (module,) = {entry["state"]["_esm"] for entry in state_of(text).values() if "mu" in entry["state"]}
     context, address = changed(site, browser, text)
     body = f"gmBook.give({json.dumps(module)}, {json.dumps(source)})"
@@ -1919,7 +1943,7 @@ def test_a_law_that_cannot_be_fetched_is_named(browser: Any, site: str) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(10_000)
     tab = context.new_page()
-    tab.goto(f"{site}/{GALLERY}")
+    tab.goto(f"{site}/{home('density-explorer')}")
     tab.locator("[data-widget=density-explorer][data-ready]").wait_for(timeout=15_000)
     context.set_offline(True)
     found = widget(tab, "density-explorer")
@@ -1934,11 +1958,12 @@ def test_a_law_that_cannot_be_fetched_is_named(browser: Any, site: str) -> None:
 
 
 def test_widgets_live_on_a_page_opened_from_disk(browser: Any) -> None:
-    with opened(browser, HTML.as_uri()) as tab:
+    with opened(browser, HTML.as_uri(), home("posterior-tug")) as tab:
         tug = widget(tab, "posterior-tug")
         tug.locator("button[role=slider]").first.focus()
         tab.keyboard.press("ArrowRight")
         assert_tug(tug, 0.95, 0.5)
+    with opened(browser, HTML.as_uri(), home("density-explorer")) as tab:
         explorer = widget(tab, "density-explorer")
         explorer.get_by_label("law", exact=True).select_option(
             "ring"
