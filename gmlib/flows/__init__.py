@@ -7,6 +7,7 @@ from gmlib.flows.autoregressive_flows import iaf, maf
 from gmlib.flows.bases import Base, StandardNormal, StandardUniform
 from gmlib.flows.bijection import Bijection, Inverse, sum_event
 from gmlib.flows.composition import Composition
+from gmlib.flows.conditioned import Conditioned
 from gmlib.flows.continuous import ContinuousFlow
 from gmlib.flows.conv1x1 import Conv1x1
 from gmlib.flows.coupling import Coupling, conditioner
@@ -37,6 +38,7 @@ from gmlib.flows.quadratic_spline import QuadraticSpline
 from gmlib.flows.radial import Radial
 from gmlib.flows.rational_quadratic import RationalQuadratic
 from gmlib.flows.reference import reference_matrix
+from gmlib.flows.reshape import Reshape
 from gmlib.flows.residual import ContractiveResidual, residual_flow
 from gmlib.flows.residual_log_det import DenseLogDet, ResidualLogDet, RouletteLogDet, SeriesLogDet
 from gmlib.flows.roulette import roulette_stops, roulette_survival, roulette_variance, russian_roulette
@@ -45,6 +47,7 @@ from gmlib.flows.spectral import SpectralConv2d, SpectralLinear, circular_conv_n
 from gmlib.flows.spline_knots import Spline
 from gmlib.flows.squash import NormalCdf, Sigmoid
 from gmlib.flows.squeeze import Squeeze
+from gmlib.flows.stretch import Stretch
 from gmlib.flows.sylvester import Sylvester
 from gmlib.flows.velocity import VelocityMLP
 
@@ -56,6 +59,7 @@ __all__ = [
     "Base",
     "Bijection",
     "Composition",
+    "Conditioned",
     "ContinuousFlow",
     "ContractiveResidual",
     "Conv1x1",
@@ -83,6 +87,7 @@ __all__ = [
     "QuadraticSpline",
     "Radial",
     "RationalQuadratic",
+    "Reshape",
     "ResidualLogDet",
     "RouletteLogDet",
     "ScalarMap",
@@ -95,6 +100,7 @@ __all__ = [
     "Squeeze",
     "StandardNormal",
     "StandardUniform",
+    "Stretch",
     "Sylvester",
     "VelocityMLP",
     "alternating_mask",

@@ -93,7 +93,8 @@ class RationalQuadratic(Spline):
         found, left, right = self._knots(point, params, 1)
         (start_u, start_x), (width, height) = found.start, found.size
         secant = height / width
-        eta = (point - start_x) / height
+        # Rounding may put a point just outside its bin, where the root below could be one of a negative number.
+        eta = ((point - start_x) / height).clamp(0, 1)
         # xi solves a xi^2 + b xi = s eta with a + b = s and b = gap + 2 s eta. Its discriminant, b^2 + 4 a s eta, loses
         # its digits to cancellation; written as gap^2 + 4 s^2 eta (1 - eta) it has nothing to cancel.
         gap = left * (1 - eta) - right * eta
