@@ -107,7 +107,7 @@ class CubicSpline(Spline):
         logits = params[..., 2 * self.bins :] + self._offset
         shares = self.min_share + (1 - 2 * self.min_share) * torch.sigmoid(logits)
         found = find_bin(point, sizes, side)
-        pair = torch.stack([found.index, found.index + 1], -1)
+        pair = torch.stack([found.number, found.number + 1], -1)
         left, right = (shares * limits).gather(-1, pair).unbind(-1)
         secant = found.size[1] / found.size[0]
         return *found.start, *found.size, left / secant, right / secant

@@ -77,7 +77,7 @@ class QuadraticSpline(Spline):
         slopes = self.min_slope + (1 - self.min_slope) * rough / area
         heights = widths * (slopes[..., :-1] + slopes[..., 1:]) / 2
         found = find_bin(point, torch.stack([widths, heights], -2), side)
-        left, right = slopes.gather(-1, torch.stack([found.index, found.index + 1], -1)).unbind(-1)
+        left, right = slopes.gather(-1, torch.stack([found.number, found.number + 1], -1)).unbind(-1)
         return found.start[0], found.start[1], found.size[0], left, right
 
     def _unit_forward(self, point: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,8 +89,8 @@ class QuadraticSpline(Spline):
     def _unit_inverse(self, point: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         start_u, start_x, width, left, right = self._piece(point, params, 1)
         eta = 2 * (point - start_x) / width
-        # The slope at the root squared, a mean of the squares at the two ends: no difference, so nothing cancels. (Rounding may
-        # put a point just outside its bin, where a square could turn negative.)
+        # The slope at the root squared, a mean of the squares at the two ends: no difference, so nothing cancels.
+        # (Rounding may put a point just outside its bin, where a square could turn negative.)
         share = (eta / (left + right)).clamp(0, 1)
         slope = (left.square() * (1 - share) + right.square() * share).sqrt()
         return start_u + width * eta / (left + slope), -slope.log()

@@ -76,7 +76,7 @@ class RationalQuadratic(Spline):
         sizes = bin_sizes(params[..., : 2 * self.bins].unflatten(-1, (2, self.bins)), self.min_size)
         found = find_bin(point, sizes, side)
         raw = functional.pad(params[..., 2 * self.bins :], (1, 1))
-        pair = torch.stack([found.index, found.index + 1], -1)
+        pair = torch.stack([found.number, found.number + 1], -1)
         # Slopes are made after the choice: two softplus a point instead of K - 1.
         left, right = (functional.softplus(raw.gather(-1, pair) + self._offset) + self.min_slope).unbind(-1)
         return found, left, right

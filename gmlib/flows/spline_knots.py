@@ -38,7 +38,7 @@ def bin_sizes(raw: Float[Tensor, "... K"], min_size: float) -> Float[Tensor, "..
 class Bin(NamedTuple):
     """Where points fall: the bin's number, its lower ends and its sizes, in u (first) and in x (second)."""
 
-    index: Tensor
+    number: Tensor
     start: tuple[Tensor, Tensor]
     size: tuple[Tensor, Tensor]
 
@@ -47,11 +47,11 @@ def find_bin(point: Tensor, sizes: Tensor, side: int) -> Bin:
     """The bin of each point: ``point`` has shape ``(...)``, ``sizes`` ``(..., 2, K)``; ``side`` is 0 in u, 1 in x."""
     ends = sizes.cumsum(-1)
     # Counting the inner knots below the point needs no branch, and keeps the ends of the interval in their bins.
-    index = (point.unsqueeze(-1) >= ends[..., side, :-1]).sum(-1)
-    place = index[..., None, None].expand(*index.shape, 2, 1)
+    number = (point.unsqueeze(-1) >= ends[..., side, :-1]).sum(-1)
+    place = number[..., None, None].expand(*number.shape, 2, 1)
     size = sizes.gather(-1, place).squeeze(-1)
     start = ends.gather(-1, place).squeeze(-1) - size
-    return Bin(index, (start[..., 0], start[..., 1]), (size[..., 0], size[..., 1]))
+    return Bin(number, (start[..., 0], start[..., 1]), (size[..., 0], size[..., 1]))
 
 
 class Spline(ScalarMap):
