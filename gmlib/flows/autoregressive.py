@@ -10,6 +10,7 @@ from torch import Tensor
 from gmlib._checks import check_count
 from gmlib.flows.bijection import Bijection
 from gmlib.flows.scalar import Affine, ScalarMap
+from gmlib.nn.in_turn import InTurn
 from gmlib.nn.masked import MaskedMLP
 
 Move = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -32,10 +33,7 @@ class _Autoregressive(Bijection):
         self.scalar_map = Affine() if scalar_map is None else scalar_map
         self.net = MaskedMLP(d, self.scalar_map.n_params, hidden=hidden, order=order, context=context)
         self.order = self.net.order
-        last = self.net.layers[-1]
-        with torch.no_grad():  # the layer starts as the identity
-            last.weight.zero_()
-            last.bias.copy_(self.scalar_map.identity().repeat(d))
+        self.net.start_constant(self.scalar_map.identity())
 
     def _at_once(self, move: Move, given: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """Every coordinate of ``given`` through its map, whose parameters ``given`` itself decides: one pass."""
@@ -43,14 +41,15 @@ class _Autoregressive(Bijection):
         return out, log_slope.sum(-1)
 
     def _in_turn(self, move: Move, given: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The same where the *results* decide: the k-th pass can fill in the k-th coordinate only."""
-        columns = list(torch.zeros_like(given).unbind(-1))
-        log_slopes = []
+        """The same where the *results* decide: each coordinate waits for those in front of it, d passes in sequence."""
+        walk = InTurn(self.net, given.shape[:-1], c)
+        columns = list(given.unbind(-1))
+        total = torch.zeros_like(columns[0])
         for i in self.order:
-            params = self.net(torch.stack(columns, -1), c)[..., i, :]
-            columns[i], log_slope = move(given[..., i], params)
-            log_slopes.append(log_slope)
-        return torch.stack(columns, -1), torch.stack(log_slopes, -1).sum(-1)
+            columns[i], log_slope = move(columns[i], walk.outputs())
+            walk.tell(columns[i])
+            total = total + log_slope
+        return torch.stack(columns, -1), total
 
 
 class MaskedAutoregressive(_Autoregressive):

@@ -3,6 +3,7 @@
 from gmlib.nn.classifier import ConvClassifier
 from gmlib.nn.conv import ConvBlock, ConvDecoder, ConvEncoder
 from gmlib.nn.embedding import FourierEmbedding, SinusoidalEmbedding
+from gmlib.nn.in_turn import InTurn
 from gmlib.nn.masked import MaskedLinear, MaskedMLP
 from gmlib.nn.mlp import MLP, ResidualBlock, ResidualMLP
 
@@ -13,6 +14,7 @@ __all__ = [
     "ConvDecoder",
     "ConvEncoder",
     "FourierEmbedding",
+    "InTurn",
     "MaskedLinear",
     "MaskedMLP",
     "ResidualBlock",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -11,6 +12,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from gmlib._checks import check_count, check_event
+
+# In place, because nothing else needs what it overwrites: a layer's largest tensor less, in time and in memory.
+RELU = partial(nn.ReLU, inplace=True)
 
 
 class MaskedLinear(nn.Linear):
@@ -82,10 +86,11 @@ class MaskedMLP(nn.Module):
             be there. ``()`` makes the outputs linear.
         order: the coordinates from the first to the last; None: as they stand.
         context: length of a condition c that all outputs may see.
-        activation: makes the nonlinearity.
+        activation: makes the nonlinearity; it may work in place.
 
     Attributes:
         order: the coordinates from the first to the last.
+        degrees: the degrees of each hidden layer's units, which rise.
 
     Raises:
         ValueError: a size below 1, a negative ``context``, or an ``order`` that is no permutation.
@@ -109,7 +114,7 @@ class MaskedMLP(nn.Module):
         hidden: Sequence[int] = (64, 64),
         order: Sequence[int] | None = None,
         context: int = 0,
-        activation: Callable[[], nn.Module] = nn.ReLU,
+        activation: Callable[[], nn.Module] = RELU,
     ) -> None:
         super().__init__()
         check_count("d", d)
@@ -127,6 +132,11 @@ class MaskedMLP(nn.Module):
         for place, coordinate in enumerate(order):
             degree[coordinate] = place + 1
         self.degrees = [spread_degrees(width, low, high) for width in hidden]
+        # What drawing in turn asks for: how many units each degree has, and the inputs in the order of their degrees.
+        self.sizes = [[degrees.count(k) for k in range(d)] for degrees in self.degrees]
+        columns = [*range(context), *(context + i for i in order)]
+        self.register_buffer("columns", torch.tensor(columns), persistent=False)
+        self.columns: Tensor
         levels = [torch.tensor([0] * context + degree), *map(torch.tensor, self.degrees)]
         masks = [after[:, None] >= before for before, after in pairwise(levels)]
         masks.append(torch.tensor(degree).repeat_interleave(outputs)[:, None] > levels[-1])
@@ -156,3 +166,20 @@ class MaskedMLP(nn.Module):
         for layer in self.layers[:-1]:
             h = self.activation(layer(h))
         return self.layers[-1](h).unflatten(-1, (self.d, self.outputs))
+
+    @torch.no_grad()
+    def start_constant(self, values: Float[Tensor, " outputs"]) -> None:
+        """Set the last layer so that every coordinate's outputs are ``values``, whatever the input.
+
+        Args:
+            values: shape ``(outputs,)``.
+
+        Raises:
+            ValueError: ``values`` has another shape.
+        """
+        if tuple(values.shape) != (self.outputs,):
+            raise ValueError(f"values must have shape ({self.outputs},), got shape {tuple(values.shape)}")
+        last = self.layers[-1]
+        assert isinstance(last, MaskedLinear)
+        last.weight.zero_()
+        last.bias.copy_(values.repeat(self.d))
