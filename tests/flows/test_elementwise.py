@@ -37,12 +37,8 @@ def test_scalar_affine() -> None:
     flow = Flow(StandardNormal((1,)), Elementwise(Affine(), (1,))).to(F64)
     with torch.no_grad():
         next(flow.parameters()).copy_(params[:1])
-    torch.testing.assert_close(
-        flow.log_prob(u[:, None]),
-        Normal(*torch.tensor([2.0, 0.5], dtype=F64)).log_prob(u),
-        rtol=0,
-        atol=1e-13,
-    )
+    wanted = Normal(torch.tensor(2.0, dtype=F64), torch.tensor(0.5, dtype=F64)).log_prob(u)
+    torch.testing.assert_close(flow.log_prob(u[:, None]), wanted, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize(
