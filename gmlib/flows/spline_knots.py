@@ -32,7 +32,9 @@ def bin_sizes(raw: Float[Tensor, "... K"], min_size: float) -> Float[Tensor, "..
         >>> bin_sizes(torch.tensor([0.0, 0.0, -100.0]), 0.1)
         tensor([0.4500, 0.4500, 0.1000])
     """
-    return torch.softmax(raw, -1) * (1 - raw.shape[-1] * min_size) + min_size
+    # On a processor, softmax takes rows of few numbers one by one; as columns it takes many points at once.
+    shares = raw.movedim(-1, 0).softmax(0).movedim(0, -1)
+    return shares * (1 - raw.shape[-1] * min_size) + min_size
 
 
 class Bin(NamedTuple):
