@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Bool
@@ -121,7 +122,7 @@ def conditioner(
     scalar_map: ScalarMap,
     *,
     hidden: Sequence[int] = (64, 64),
-    activation: Callable[[], nn.Module] = nn.ReLU,
+    activation: Callable[[], nn.Module] = partial(nn.ReLU, inplace=True),
 ) -> MLP:
     """A multilayer perceptron that gives the parameters of scalar maps, and at first gives those of the identity.
 
@@ -133,7 +134,7 @@ def conditioner(
         coordinates: how many coordinates it gives parameters for.
         scalar_map: the rule that takes them.
         hidden: widths of the hidden layers.
-        activation: makes the nonlinearity between the layers.
+        activation: makes the nonlinearity between the layers; in place, ReLU takes no memory of its own.
 
     Returns:
         A network from ``(*batch, inputs)`` to ``(*batch, coordinates * scalar_map.n_params)``.

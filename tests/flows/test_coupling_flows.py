@@ -27,12 +27,12 @@ MOONS_ENTROPY, MOONS_GAUSSIAN = 1.0076, 1.9083
 
 
 def shaken(flow: Flow, size: float) -> Flow:
-    """The flow in float64, its parameters moved off their start."""
+    """The flow in float64, with other weights, which do not depend on those it had."""
     generator = torch.Generator().manual_seed(0)
     flow = flow.to(F64)
     with torch.no_grad():
         for parameter in flow.parameters():
-            parameter.add_(size * torch.randn(parameter.shape, dtype=F64, generator=generator))
+            parameter.copy_(size * torch.randn(parameter.shape, dtype=F64, generator=generator))
     return flow
 
 
@@ -55,7 +55,7 @@ def test_nice() -> None:
     assert torch.equal(flow.bijection.inverse(x)[1], torch.zeros(500, dtype=F64))
     # Volume stays, so entropy does: log(2 pi e) for the plane, whatever the weights.
     normal = math.log(2 * math.pi * math.e)
-    assert entropy_on_a_grid(flow, 20.0) == pytest.approx(normal, abs=1e-3)
+    assert entropy_on_a_grid(flow, 20.0) == pytest.approx(normal, abs=1e-4)
 
 
 def test_nice_needs_its_scale_to_change_entropy() -> None:
@@ -63,7 +63,7 @@ def test_nice_needs_its_scale_to_change_entropy() -> None:
     scale = next(iter(flow.bijection)).params.detach()  # type: ignore[call-overload]
     assert float(scale.sum()) != 0
     wanted = math.log(2 * math.pi * math.e) + float(scale.sum())
-    assert entropy_on_a_grid(flow, 20.0) == pytest.approx(wanted, abs=1e-3)
+    assert entropy_on_a_grid(flow, 20.0) == pytest.approx(wanted, abs=1e-4)
 
 
 class Linear(nn.Module):
