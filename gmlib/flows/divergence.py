@@ -118,6 +118,7 @@ def _pull(field: VectorField, x: Tensor, v: Tensor, *, many: bool) -> tuple[Tens
             allow_unused=True,
             materialize_grads=True,
         )
+        product = product.expand_as(v)  # where b does not depend on x, torch's zeros are those of one product
     return (b, product) if recording else (b.detach(), product)
 
 
