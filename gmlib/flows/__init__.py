@@ -16,6 +16,7 @@ from gmlib.flows.cubic_spline import CubicSpline, cubic_is_monotone
 from gmlib.flows.dense import dense_log_det, grid_integral, jacobian
 from gmlib.flows.divergence import exact_divergence, probed_divergence
 from gmlib.flows.elementwise import Elementwise
+from gmlib.flows.fitting import fit_flow, fit_posterior
 from gmlib.flows.fixed_point import fixed_point_bound, fixed_point_path, iterations_for
 from gmlib.flows.flow import Flow
 from gmlib.flows.histogram_layer import histogram_layer
@@ -43,12 +44,14 @@ from gmlib.flows.residual import ContractiveResidual, residual_flow
 from gmlib.flows.residual_log_det import DenseLogDet, ResidualLogDet, RouletteLogDet, SeriesLogDet
 from gmlib.flows.roulette import roulette_stops, roulette_survival, roulette_variance, russian_roulette
 from gmlib.flows.scalar import Additive, Affine, ScalarMap, Scale
-from gmlib.flows.spectral import SpectralConv2d, SpectralLinear, circular_conv_norm
+from gmlib.flows.spectral import SpectralLinear
+from gmlib.flows.spectral_conv import SpectralConv2d, circular_conv_norm
 from gmlib.flows.spline_knots import Spline
 from gmlib.flows.squash import NormalCdf, Sigmoid
 from gmlib.flows.squeeze import Squeeze
 from gmlib.flows.stretch import Stretch
 from gmlib.flows.sylvester import Sylvester
+from gmlib.flows.variational import VariationalBound, variational_bound
 from gmlib.flows.velocity import VelocityMLP
 
 __all__ = [
@@ -102,6 +105,7 @@ __all__ = [
     "StandardUniform",
     "Stretch",
     "Sylvester",
+    "VariationalBound",
     "VelocityMLP",
     "alternating_mask",
     "channel_mask",
@@ -111,6 +115,8 @@ __all__ = [
     "cubic_is_monotone",
     "dense_log_det",
     "exact_divergence",
+    "fit_flow",
+    "fit_posterior",
     "fixed_point_bound",
     "fixed_point_path",
     "grid_integral",
@@ -142,5 +148,6 @@ __all__ = [
     "solve_ode_adjoint",
     "spline_coupling",
     "sum_event",
+    "variational_bound",
     "vector_jacobian",
 ]

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gmlib._checks import check_count, check_event, check_number
-from gmlib.flows.spectral import SpectralConv2d, SpectralLinear, SpectralMap
+from gmlib.flows.spectral import SpectralLinear, SpectralMap
+from gmlib.flows.spectral_conv import SpectralConv2d
 
 Layers = list[tuple[Tensor, Tensor | None]]
 
