@@ -14,6 +14,7 @@ What a widget shows are gmlib's numbers: tests hold its JavaScript against this 
 
 from gmlib.widgets.bandwidth import Bandwidth
 from gmlib.widgets.browser_gan import BrowserGan
+from gmlib.widgets.coupling_stack import CouplingStack
 from gmlib.widgets.density_explorer import DensityExplorer
 from gmlib.widgets.digits_chain import DigitsChain
 from gmlib.widgets.dirac_laboratory import DiracLaboratory
@@ -33,6 +34,7 @@ from gmlib.widgets.two_modes import TwoModes
 __all__ = [
     "Bandwidth",
     "BrowserGan",
+    "CouplingStack",
     "DensityExplorer",
     "DigitsChain",
     "DiracLaboratory",

@@ -17,6 +17,7 @@ from gmlib.energy import RBM
 from gmlib.widgets import (
     Bandwidth,
     BrowserGan,
+    CouplingStack,
     DensityExplorer,
     DigitsChain,
     DiracLaboratory,
@@ -54,6 +55,7 @@ EVERY = (
     ModernRecall,
     TinyRBM,
     DigitsChain,
+    CouplingStack,
 )
 
 
@@ -147,6 +149,10 @@ def test_traits_refuse_what_the_picture_cannot_show() -> None:
         TinyRBM().k = 11
     with pytest.raises(TraitError):
         DigitsChain().ink = [784]
+    with pytest.raises(TraitError):
+        CouplingStack().level = 7.0
+    with pytest.raises(TraitError):
+        CouplingStack().u = [0.0, 6.5]
     with pytest.raises(TraitError):
         BrowserGan().gamma = 0.0
     with pytest.raises(TraitError):
@@ -377,6 +383,18 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (DigitsChain, {"show": "both"}, ValueError, "show"),
     (DigitsChain, {"unit": 500}, ValueError, "unit"),
     (DigitsChain, {"seed": -1}, ValueError, "seed"),
+    (CouplingStack, {"law": "moons"}, ValueError, "law"),
+    (CouplingStack, {"level": 6.5}, ValueError, "level"),
+    (CouplingStack, {"level": -0.1}, ValueError, "level"),
+    (CouplingStack, {"level": float("nan")}, ValueError, "level"),
+    (CouplingStack, {"level": "3"}, TypeError, "level"),
+    (CouplingStack, {"u": [0.0]}, ValueError, "u must"),
+    (CouplingStack, {"u": [0.0, 7.0]}, ValueError, "u must"),
+    (CouplingStack, {"u": ["0", "1"]}, TypeError, "u must"),
+    (CouplingStack, {"u": 0.5}, ValueError, "u must"),
+    (CouplingStack, {"density": 1}, TypeError, "density"),
+    (CouplingStack, {"data": "yes"}, TypeError, "data"),
+    (CouplingStack, {"seed": -1}, ValueError, "seed"),
     (DensityExplorer, {"law": "moons"}, ValueError, "law"),
     (DensityExplorer, {"sigma": -0.1}, ValueError, "sigma"),
     (DensityExplorer, {"show": "map"}, ValueError, "show"),
