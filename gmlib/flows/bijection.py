@@ -88,6 +88,27 @@ class Bijection(nn.Module, ABC):
         self._check("x", x, c, self.event_shape)
         return self._inverse(x, c)
 
+    def push(self, u: Float[Tensor, "..."], c: Float[Tensor, "..."] | None = None) -> Float[Tensor, "..."]:
+        """Noise to data without the log-determinant, as drawing needs it: ``forward(u, c)[0]``, or cheaper.
+
+        Args:
+            u: points, shape ``(*batch, *noise_shape)``.
+            c: the condition, shape ``(*batch, context)``; None for a map without one.
+
+        Returns:
+            x, shape ``(*batch, *event_shape)``.
+
+        Raises:
+            TypeError: ``u`` or ``c`` is not a floating tensor.
+            ValueError: ``u`` does not end in the noise shape, or ``c`` is missing, unwanted or of another length.
+        """
+        self._check("u", u, c, self.noise_shape)
+        return self._push(u, c)
+
+    def _push(self, u: Tensor, c: Tensor | None) -> Tensor:
+        """F(u) for checked arguments; maps whose log-determinant costs much more than F have their own."""
+        return self._forward(u, c)[0]
+
     @abstractmethod
     def _forward(self, u: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """F(u) and its log-determinant, for checked arguments."""

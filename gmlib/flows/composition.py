@@ -71,6 +71,11 @@ class Composition(Bijection):
     def _forward(self, u: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         return self._through(u, c, forward=True)
 
+    def _push(self, u: Tensor, c: Tensor | None) -> Tensor:
+        for layer in self:
+            u = layer.push(u, c if layer.context else None)
+        return u
+
     def _inverse(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         return self._through(x, c, forward=False)
 

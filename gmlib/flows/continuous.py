@@ -161,6 +161,19 @@ class ContinuousFlow(Bijection):
     def _inverse(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         return self._follow(x, c, 0.0, self.time, self._draw(x))
 
+    def _push(self, u: Tensor, c: Tensor | None) -> Tensor:
+        """The point alone: no product with the Jacobian, and no error of the divergence to keep small."""
+        field = partial(self._point_only, c=c)
+        if self.adjoint:
+            return solve_ode_adjoint(field, (u,), self.time, 0.0, parameters=self._moving(c), **self.solver)[
+                0
+            ]
+        return solve_ode(field, (u,), self.time, 0.0, **self.solver)[0]
+
+    def _moving(self, c: Tensor | None) -> list[Tensor]:
+        """What the field depends on, besides the point."""
+        return [*self.parameters(), *([] if c is None else [c])]
+
     def _draw(self, like: Tensor) -> Tensor | None:
         """Random signs, once a solve, where estimates are wanted."""
         if self.trace == "hutchinson" and self.training:
@@ -174,8 +187,7 @@ class ContinuousFlow(Bijection):
         state = (point, point.new_zeros(batch))
         field = partial(self._with_divergence, c=c, probe=probe)
         if self.adjoint:
-            parameters = [*self.parameters(), *([] if c is None else [c])]
-            found = solve_ode_adjoint(field, state, start, end, parameters=parameters, **self.solver)
+            found = solve_ode_adjoint(field, state, start, end, parameters=self._moving(c), **self.solver)
         else:
             found = solve_ode(field, state, start, end, **self.solver)
         return found[0], found[1]

@@ -102,11 +102,7 @@ class Flow(nn.Module):
         Raises:
             ValueError: ``c`` is missing, unwanted or of another length.
         """
-        shape = tuple(sample_shape)
-        if c is not None:
-            c = c.expand(*shape, *c.shape)
-            shape = tuple(c.shape[:-1])
-        u = self.base.sample(shape, generator=generator)
+        u, c = self._noise(sample_shape, c, generator)
         x, log_det = self.bijection.forward(u, c)
         return x, self.base.log_prob(u) - log_det
 
@@ -118,7 +114,7 @@ class Flow(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "..."]:
         """Draws that carry gradients to the maps; arguments as in `rsample_and_log_prob`."""
-        return self.rsample_and_log_prob(sample_shape, c, generator=generator)[0]
+        return self.bijection.push(*self._noise(sample_shape, c, generator))
 
     @torch.no_grad()
     def sample(
@@ -130,3 +126,13 @@ class Flow(nn.Module):
     ) -> Float[Tensor, "..."]:
         """Draws without gradients; arguments as in `rsample_and_log_prob`."""
         return self.rsample(sample_shape, c, generator=generator)
+
+    def _noise(
+        self, sample_shape: Sequence[int], c: Tensor | None, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Noise, and the condition of each of its points."""
+        shape = tuple(sample_shape)
+        if c is not None:
+            c = c.expand(*shape, *c.shape)
+            shape = tuple(c.shape[:-1])
+        return self.base.sample(shape, generator=generator), c
