@@ -3,7 +3,7 @@ r"""Two-dimensional toy laws, each a Gaussian mixture of at most 400 components.
 As mixtures they have everything that `GaussianMixture` has: a density, a score, a denoiser at every noise
 level. So "the true score of the Swiss roll" is a number here and not a picture. Three kinds:
 
-- mixtures by definition: the eight and sixteen Gaussians, the cross;
+- mixtures by definition: the four, eight and sixteen Gaussians, the cross;
 - a curve blurred by isotropic noise (moons, ring, Swiss roll): the curve is replaced by points at the midpoints
   of equal steps of its parameter. The points lie closer than the noise is wide, so that the mixture differs from
   the continuous law by rounding along the curve and by the midpoint rule's error at its ends;
@@ -176,6 +176,36 @@ def ring(
     check_count("n_components", n_components)
     theta = 2 * math.pi * _midpoints(n_components)
     return _blurred(2 * torch.stack([theta.cos(), theta.sin()], -1), noise, dtype, device)
+
+
+def four_gaussians(
+    noise: float = 0.3, *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
+) -> GaussianMixture:
+    r"""Four equal normal laws at the corners :math:`(\pm\sqrt2, \pm\sqrt2)` of a square, on a circle of radius 2.
+
+    The coordinates are independent, each an equal mixture of two normal laws: four modes, and nothing that one coordinate
+    could tell about the other.
+
+    Args:
+        noise: standard deviation of each.
+        dtype: dtype of the law; None is torch's default.
+        device: device of the law.
+
+    Returns:
+        The mixture.
+
+    Raises:
+        ValueError: if ``noise`` is not positive.
+
+    References:
+        K. P. Murphy, *Probabilistic Machine Learning: Advanced Topics* (2023), figure 23.1.
+
+    Example:
+        >>> four_gaussians().mean.abs().max() < 1e-6
+        tensor(True)
+    """
+    side = torch.tensor([-1.0, 1.0], dtype=torch.float64) * math.sqrt(2)
+    return _blurred(torch.cartesian_prod(side, side), noise, dtype, device)
 
 
 def eight_gaussians(
@@ -404,7 +434,7 @@ TOYS: dict[str, Callable[..., GaussianMixture]] = {
         cross,
     )
 }
-"""Every toy law by its name."""
+"""The toy laws that recipes and widgets offer, by name."""
 
 
 def toy(name: str, **constants: Any) -> GaussianMixture:

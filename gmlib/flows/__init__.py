@@ -2,6 +2,8 @@
 
 from gmlib.flows.actnorm import ActNorm
 from gmlib.flows.adjoint import solve_ode_adjoint
+from gmlib.flows.affine_floor import AffineFloor, NormalConditionals, affine_layer_floor
+from gmlib.flows.ar_density import MixtureQuantile, rnade
 from gmlib.flows.autoregressive import InverseAutoregressive, MaskedAutoregressive
 from gmlib.flows.autoregressive_flows import iaf, maf
 from gmlib.flows.bases import Base, StandardNormal, StandardUniform
@@ -14,18 +16,23 @@ from gmlib.flows.coupling import Coupling, conditioner
 from gmlib.flows.coupling_flows import nice, real_nvp, spline_coupling
 from gmlib.flows.cubic_spline import CubicSpline, cubic_is_monotone
 from gmlib.flows.dense import dense_log_det, grid_integral, jacobian
+from gmlib.flows.dequantiser import Dequantised
 from gmlib.flows.divergence import exact_divergence, probed_divergence
 from gmlib.flows.elementwise import Elementwise
 from gmlib.flows.fitting import fit_flow, fit_posterior
 from gmlib.flows.fixed_point import fixed_point_bound, fixed_point_path, iterations_for
 from gmlib.flows.flow import Flow
+from gmlib.flows.full_precision import FullPrecision
 from gmlib.flows.histogram_layer import histogram_layer
 from gmlib.flows.hutchinson import hutchinson_trace, hutchinson_variance, probe, vector_jacobian
 from gmlib.flows.image_coupling import ConvConditioner, ImageCoupling
+from gmlib.flows.image_flows import spline_image_flow, spline_noise
+from gmlib.flows.linear import AffineMap, fit_affine
 from gmlib.flows.linear_spline import LinearSpline
 from gmlib.flows.lipschitz import LipschitzConv, LipschitzMLP, LipschitzNet
 from gmlib.flows.log_det_series import log_det_series_bound, log_det_terms, probed_log_det_terms
 from gmlib.flows.low_rank import low_rank_log_det, low_rank_residual
+from gmlib.flows.marginal_start import start_at_marginals
 from gmlib.flows.mask_coupling import MaskedCoupling
 from gmlib.flows.masks import alternating_mask, channel_mask, checkerboard_mask, half_mask
 from gmlib.flows.multiscale import Multiscale
@@ -53,12 +60,15 @@ from gmlib.flows.stretch import Stretch
 from gmlib.flows.sylvester import Sylvester
 from gmlib.flows.variational import VariationalBound, variational_bound
 from gmlib.flows.velocity import VelocityMLP
+from gmlib.flows.wave import SkewedWave
 
 __all__ = [
     "PLU",
     "ActNorm",
     "Additive",
     "Affine",
+    "AffineFloor",
+    "AffineMap",
     "Base",
     "Bijection",
     "Composition",
@@ -70,8 +80,10 @@ __all__ = [
     "Coupling",
     "CubicSpline",
     "DenseLogDet",
+    "Dequantised",
     "Elementwise",
     "Flow",
+    "FullPrecision",
     "ImageCoupling",
     "Inverse",
     "InverseAutoregressive",
@@ -81,9 +93,11 @@ __all__ = [
     "LipschitzNet",
     "MaskedAutoregressive",
     "MaskedCoupling",
+    "MixtureQuantile",
     "Multiscale",
     "NLSq",
     "NormalCdf",
+    "NormalConditionals",
     "Permutation",
     "Planar",
     "QuadraticShear",
@@ -97,6 +111,7 @@ __all__ = [
     "Scale",
     "SeriesLogDet",
     "Sigmoid",
+    "SkewedWave",
     "SpectralConv2d",
     "SpectralLinear",
     "Spline",
@@ -107,6 +122,7 @@ __all__ = [
     "Sylvester",
     "VariationalBound",
     "VelocityMLP",
+    "affine_layer_floor",
     "alternating_mask",
     "channel_mask",
     "checkerboard_mask",
@@ -115,6 +131,7 @@ __all__ = [
     "cubic_is_monotone",
     "dense_log_det",
     "exact_divergence",
+    "fit_affine",
     "fit_flow",
     "fit_posterior",
     "fixed_point_bound",
@@ -140,6 +157,7 @@ __all__ = [
     "reference_matrix",
     "residual_flow",
     "reversal",
+    "rnade",
     "roulette_stops",
     "roulette_survival",
     "roulette_variance",
@@ -147,6 +165,9 @@ __all__ = [
     "solve_ode",
     "solve_ode_adjoint",
     "spline_coupling",
+    "spline_image_flow",
+    "spline_noise",
+    "start_at_marginals",
     "sum_event",
     "variational_bound",
     "vector_jacobian",
