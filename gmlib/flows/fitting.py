@@ -69,9 +69,10 @@ def fit_flow(
         check_tensor("data", data)
     else:
         check_callable("data", data)
-    if c is not None and (not isinstance(data, Tensor) or len(c) != len(data)):
-        wanted = f"{len(data)} rows, as the data" if isinstance(data, Tensor) else "to be None with a sampler"
-        raise ValueError(f"c must have {wanted}, got shape {tuple(c.shape)}")
+    if c is not None and not isinstance(data, Tensor):
+        raise ValueError(f"c must be None where data is a sampler, got shape {tuple(c.shape)}")
+    if c is not None and len(c) != len(data):
+        raise ValueError(f"c must have {len(data)} rows, as the data, got shape {tuple(c.shape)}")
 
     def loss() -> Tensor:
         if not isinstance(data, Tensor):
