@@ -23,6 +23,7 @@ from gmlib.widgets.honest_dashboard import HonestDashboard
 from gmlib.widgets.hopfield_letters import HopfieldLetters
 from gmlib.widgets.importance_samples import ImportanceSamples
 from gmlib.widgets.langevin_step import LangevinStep
+from gmlib.widgets.map_editor import MapEditor
 from gmlib.widgets.modern_recall import ModernRecall
 from gmlib.widgets.posterior_tug import PosteriorTug
 from gmlib.widgets.shifted_laws import ShiftedLaws
@@ -43,6 +44,7 @@ __all__ = [
     "HopfieldLetters",
     "ImportanceSamples",
     "LangevinStep",
+    "MapEditor",
     "ModernRecall",
     "PosteriorTug",
     "ShiftedLaws",

@@ -28,6 +28,7 @@ from gmlib.widgets import (
     HopfieldLetters,
     ImportanceSamples,
     LangevinStep,
+    MapEditor,
     ModernRecall,
     PosteriorTug,
     ShiftedLaws,
@@ -1738,6 +1739,134 @@ def test_the_chain_of_digits_runs_in_view_and_rests_for_those_who_ask(browser: A
         tab.wait_for_timeout(300)
         assert_dreams(found, 0)
         assert "reduced motion" in found.locator(".gm-w-notice").inner_text()
+
+
+def assert_map(found: Any, **state: Any) -> None:
+    """The read-outs have gmlib's numbers."""
+    editor = MapEditor(**state)
+    terms = editor.terms()
+    assert_shows(
+        found,
+        {
+            "u that is read": [round(editor.probe, 2)],
+            "x = h(u)": pytest.approx([terms.x], abs=6e-3),
+            "log |h′(u)|": pytest.approx([terms.log_slope], abs=6e-4),
+            "density of u": pytest.approx([terms.base], abs=6e-5),
+            "density of x, by the formula": pytest.approx([terms.density], abs=6e-5),
+            "mass of the orange strip, below": pytest.approx([terms.below], abs=6e-5),
+            "of its image, by the formula": pytest.approx([terms.beside], abs=6e-5),
+            "area, by the formula": pytest.approx([terms.area], abs=6e-5),
+        },
+    )
+
+
+def slope_of(found: Any, knot: int) -> float:
+    ring = found.get_by_role("button", name=re.compile(f"^slope at knot {knot}"))
+    return numbers(ring.get_attribute("aria-label"))[-1]
+
+
+def test_a_map_is_bent_and_the_density_follows(browser: Any, site: str) -> None:
+    with opened(browser, site, only="map-editor") as tab:
+        found = widget(tab, "map-editor")
+        assert_map(found)
+        knots = [list(knot) for knot in MapEditor().knots]
+        knot = found.get_by_role("button", name=re.compile("^knot 2"))
+        knot.focus()
+        tab.keyboard.press("ArrowUp")
+        tab.keyboard.press("Shift+ArrowRight")
+        knots[1] = [0.5, 0.05]
+        assert_map(found, knots=knots)
+        assert "h(0.50) = 0.05" in knot.get_attribute("aria-label")
+        # The next stop is the slope there, and only there.
+        tab.keyboard.press("Tab")
+        assert slope_of(found, 2) == 3.5
+        assert found.get_by_role("button", name=re.compile("^slope")).count() == 1
+        tab.keyboard.press("Shift+ArrowDown")
+        tab.wait_for_timeout(150)
+        slopes = [0.35, slope_of(found, 2), 0.35]
+        assert slopes[1] < 3
+        # Three digits of a slope are on the label at most, and the numbers are read to four.
+        given = MapEditor(knots=knots, slopes=slopes).terms()
+        assert shown(found, "log |h′(u)|") == pytest.approx([given.log_slope], abs=0.01)
+        assert shown(found, "area, by the formula") == [1.0]
+        # No knot passes its neighbour.
+        knot.focus()
+        for _ in range(4):
+            tab.keyboard.press("Shift+ArrowRight")
+        tab.wait_for_timeout(150)
+        assert "h(1.30)" in knot.get_attribute("aria-label")
+        found.get_by_role("button", name="Identity").first.click()
+        probe = found.get_by_role("slider", name="u that is read")
+        probe.focus()
+        tab.keyboard.press("Shift+ArrowLeft")
+        assert_map(found, knots=[(v, v) for v in (-1.5, 0.0, 1.5)], slopes=[1.0] * 3, probe=0.1)
+
+
+def test_slips_with_the_jacobian_change_the_area(browser: Any, site: str) -> None:
+    with opened(browser, site, only="map-editor") as tab:
+        found = widget(tab, "map-editor")
+        found.get_by_role("radio", name="affine").check()
+        for label, formula, area in (
+            ("forget h′", "forgotten", 2.0),
+            ("wrong sign", "wrong_sign", 4.0),
+            ("p(u) / h′", "right", 1.0),
+        ):
+            found.get_by_role("radio", name=label).check()
+            assert_map(found, kind="affine", formula=formula)
+            assert shown(found, "area, by the formula") == [area]
+        found.get_by_role("button", name="x = u/2").click()
+        found.get_by_label("shift μ").focus()
+        tab.keyboard.press("End")
+        assert_map(found, kind="affine", log_scale=-math.log(2), shift=3.0)
+
+
+def test_a_bump_that_is_too_steep_folds_the_map(browser: Any, site: str) -> None:
+    with opened(browser, site, only="map-editor") as tab:
+        found = widget(tab, "map-editor")
+        found.get_by_role("radio", name="line + bump").check()
+        assert_map(found, kind="nlsq")
+        found.get_by_role("button", name="Fold it").click()
+        assert_map(found, kind="nlsq", c=3.0)
+        found.get_by_text("the area is 0.5735").wait_for()
+        found.get_by_role("button", name="At the bound").click()
+        found.get_by_text("one flat point").wait_for()
+        bound = MapEditor("nlsq", c=3.0).terms().bound
+        assert_map(found, kind="nlsq", a=bound, c=3.0)
+        found.get_by_label("c, height of the bump").focus()
+        tab.keyboard.press("Home")
+        found.get_by_label("e, place").focus()
+        tab.keyboard.press("End")
+        assert_map(found, kind="nlsq", a=bound, c=-4.0, e=3.0)
+
+
+def test_a_mouse_and_a_finger_drag_knots_and_the_probe(browser: Any, site: str) -> None:
+    with opened(browser, site, only="map-editor") as tab:
+        found = widget(tab, "map-editor")
+        knot = found.get_by_role("button", name=re.compile("^knot 3"))
+        for handle in (knot, found.get_by_role("button", name=re.compile("^slope at knot 3"))):
+            if handle is not knot:
+                tab.wait_for_timeout(150)
+            before = handle.get_attribute("aria-label")
+            x, y = middle(handle)
+            tab.mouse.move(x, y)
+            tab.mouse.down()
+            tab.mouse.move(x + 20, y - 25, steps=4)
+            tab.mouse.up()
+            tab.wait_for_timeout(150)
+            assert handle.get_attribute("aria-label") != before
+            if handle is knot:
+                assert middle(knot) == pytest.approx((x + 20, y - 25), abs=2)
+        assert slope_of(found, 3) > 0.4
+        assert shown(found, "area, by the formula") == [1.0]
+    with opened(
+        browser, site, only="map-editor", viewport={"width": 375, "height": 800}, has_touch=True
+    ) as tab:
+        handle = widget(tab, "map-editor").get_by_role("slider", name="u that is read")
+        handle.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        x, y = middle(handle)
+        touched(tab, (x, y), (x - 10, y), (x - 30, y + 2))
+        assert middle(handle)[0] == pytest.approx(x - 30, abs=2)
+        assert float(handle.get_attribute("aria-valuenow")) < -0.5
 
 
 def picture(found: Any) -> str:
