@@ -140,7 +140,9 @@ def _dopri5(
     try:
         path = torchdiffeq.odeint(
             _TimeFirst(field),
-            state,
+            first
+            if len(state) == 1
+            else state,  # of a tuple it would make one vector and back, at every evaluation
             times,
             rtol=max(rtol, finest),
             atol=max(atol, finest),
@@ -152,17 +154,17 @@ def _dopri5(
             f"the solution from t = {start:g} to {end:g} cannot be followed ({error}): it may escape to infinity "
             "on the way, or the field is too steep"
         ) from error
-    return tuple(part[-1] for part in path)
+    return (path[-1],) if len(state) == 1 else tuple(part[-1] for part in path)
 
 
 class _TimeFirst:
-    """A field as torchdiffeq calls it."""
+    """A field as torchdiffeq calls it, with a bare tensor for a state of one."""
 
     def __init__(self, field: Field) -> None:
         self.field = field
 
-    def __call__(self, t: Tensor, state: State) -> State:
-        return self.field(state, t)
+    def __call__(self, t: Tensor, state: State | Tensor) -> State | Tensor:
+        return self.field((state,), t)[0] if isinstance(state, Tensor) else self.field(state, t)
 
 
 class _LargestEntry:
@@ -171,5 +173,7 @@ class _LargestEntry:
     def __init__(self, count: int) -> None:
         self.count = count
 
-    def __call__(self, state: State) -> Tensor:
+    def __call__(self, state: State | Tensor) -> Tensor:
+        if isinstance(state, Tensor):
+            return state.abs().amax()
         return torch.stack([part.abs().amax() for part in state[: self.count]]).amax()
