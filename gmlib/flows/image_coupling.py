@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gmlib._checks import check_callable, check_count, check_tensor
 from gmlib.flows.bijection import Bijection, sum_event
@@ -111,7 +112,7 @@ class ImageCoupling(Bijection):
 class ConvConditioner(nn.Module):
     """A small convolutional network that gives the parameters of scalar maps, and at first those of the identity.
 
-    A 3x3 convolution, residual blocks of two more, and a last one whose weights start at 0 and whose biases start at
+    A 3x3 convolution, residual blocks of two more, and a last one whose weights start at 0, plus biases that start at
     ``scalar_map.identity()``: a stack of any depth starts at the base law.
 
     Args:
@@ -120,6 +121,8 @@ class ConvConditioner(nn.Module):
         scalar_map: the rule that takes them.
         hidden: channels of the hidden layers.
         blocks: number of residual blocks.
+        size: height and width of the images, for biases of the last layer that differ from pixel to pixel (digits are
+            centred: an image's border is another place than its middle); None shares them.
 
     Raises:
         ValueError: a size below 1, or a negative number of blocks.
@@ -136,7 +139,14 @@ class ConvConditioner(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, channels: int, scalar_map: ScalarMap, *, hidden: int = 32, blocks: int = 2
+        self,
+        inputs: int,
+        channels: int,
+        scalar_map: ScalarMap,
+        *,
+        hidden: int = 32,
+        blocks: int = 2,
+        size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("inputs", inputs), ("channels", channels), ("hidden", hidden)):
@@ -144,18 +154,17 @@ class ConvConditioner(nn.Module):
         check_count("blocks", blocks, low=0)
         self.first = nn.Conv2d(inputs, hidden, 3, padding=1)
         self.blocks = nn.ModuleList([_Block(hidden) for _ in range(blocks)])
-        self.last = nn.Conv2d(hidden, channels * scalar_map.n_params, 3, padding=1)
+        self.last = nn.Conv2d(hidden, channels * scalar_map.n_params, 3, padding=1, bias=False)
         nn.init.zeros_(self.last.weight)
-        with torch.no_grad():
-            assert self.last.bias is not None
-            self.last.bias.copy_(scalar_map.identity().repeat(channels))
+        start = scalar_map.identity().repeat(channels)[:, None, None]
+        self.bias = nn.Parameter(start.expand(-1, *((1, 1) if size is None else size)).clone())
 
     def forward(self, x: Float[Tensor, "n inputs height width"]) -> Float[Tensor, "n outputs height width"]:
         """Parameters for each pixel: images (n, inputs, height, width) to (n, channels * n_params, height, width)."""
         h = self.first(x)
         for block in self.blocks:
             h = block(h)
-        return self.last(nn.functional.silu(h))
+        return self.last(functional.silu(h)) + self.bias
 
 
 class _Block(nn.Module):

@@ -28,8 +28,8 @@ class Multiscale(Bijection):
 
     Args:
         levels: bijections of images, the coarsest first as on the way to the data. The noise of each has the height and
-            width of the data of the one before it, and more channels. (What squeezes an image belongs to the level of
-            the larger image.)
+            width of the data of the one before it, and more channels; that of the first may have any shape. (What
+            squeezes an image belongs to the level of the larger image.)
 
     Raises:
         TypeError: a level is no bijection.
@@ -57,6 +57,7 @@ class Multiscale(Bijection):
             if not isinstance(level, Bijection):
                 raise TypeError(f"levels must hold Bijection objects, got {type(level).__name__}")
             check_image("levels", level.event_shape)
+        for level in stack[1:]:
             check_image("levels", level.noise_shape)
         for i, (coarse, fine) in enumerate(pairwise(stack)):
             (done, *size), (channels, *fine_size) = coarse.event_shape, fine.noise_shape
@@ -119,7 +120,7 @@ class Multiscale(Bijection):
     def _leave(self, i: int, u: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The noise of level i: what goes on to the coarser level, and what leaves, flattened."""
         if not i:
-            return u, [u.flatten(-3)]
+            return u, [u.flatten(-len(self.enters[0]))]
         channels = self.enters[i][0]
         going, leaving = u.split([u.shape[-3] - channels, channels], -3)
         return going, [leaving.flatten(-3)]

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from gmlib._checks import check_count
+from gmlib._checks import check_choice, check_count
 from gmlib.flows.bijection import Bijection
 
 
@@ -100,10 +100,9 @@ class PLU(Bijection):
 
 def starting_matrix(d: int, start: str, generator: torch.Generator | None = None) -> Float[Tensor, "d d"]:
     """Where a linear layer starts: "identity", or "rotation" for a random orthogonal matrix; float64."""
+    check_choice("start", start, ("rotation", "identity"))
     if start == "identity":
         return torch.eye(d, dtype=torch.float64)
-    if start != "rotation":
-        raise ValueError(f"start must be one of 'rotation', 'identity', got {start!r}")
     # The sign of R's diagonal makes the law of Q uniform.
     Q, R = torch.linalg.qr(torch.randn(d, d, dtype=torch.float64, generator=generator))
     return Q * R.diagonal().sign()
