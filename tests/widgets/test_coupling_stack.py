@@ -20,7 +20,10 @@ from .node import assert_same, evaluate
 F64 = torch.float64
 LANES = pytest.mark.parametrize("simd", [True, False], ids=["webassembly", "plain"])
 LEVELS = [0.0, 0.4, 1.0, 1.75, 2.0, 2.9, 3.0]
-MODULE = "CouplingFlow from coupling_flow; carried, densityRows, lines from carried_density"
+MODULE = (
+    "CouplingFlow from coupling_flow; carried, DensityMaps, densityRows, lines from carried_density;"
+    "gridPath from grid_path"
+)
 FLOW = (
     "const arrays = Object.fromEntries(Object.entries(data.arrays).map(([name, { shape, values }]) =>"
     "  [name, { shape, data: Float32Array.from(values) }]));"
@@ -181,6 +184,52 @@ def test_a_layer_carries_the_density_along(i: int) -> None:
     (coarse, lost), (fine, less) = errors
     assert fine < 0.4 * coarse < 0.02
     assert less < max(0.4 * lost, 1e-3)
+
+
+def test_maps_of_the_density_are_made_nearest_first_and_carried_in_between() -> None:
+    got = evaluate(
+        MODULE,
+        FLOW + "const maps = new DensityMaps(flow, 30), { grid } = maps, order = [];"
+        "const before = [maps.at(2), maps.at(1.5)];"
+        "while (maps.left) if (maps.work(1.6)) order.push(maps.maps.findIndex((m, k) => m.top && !order.includes(k)));"
+        "const exact = new Float64Array(900), part = new Float64Array(900);"
+        "densityRows(flow, 1, grid, 0, 30, exact);"
+        "carried(exact, lines(flow, 1, grid), 0.5, part);"
+        "return { before, order, exact: [...exact], whole: [...maps.at(1).values], part: [...part],"
+        " between: [...maps.at(1.5).values], tops: [1, 1.5, 2].map((level) => maps.at(level).top) };",
+        arrays=described(some_flow(size=0.6)),
+    )
+    assert got["before"] == [None, None]
+    assert got["order"] == [2, 1, 3, 0]
+    assert (got["whole"], got["between"]) == (got["exact"], got["part"])
+    assert got["tops"][1] == pytest.approx((got["tops"][0] * got["tops"][2]) ** 0.5)
+    # No more than the highest value, and 2.2 times the mean of the density over its own law.
+    values = torch.tensor(got["exact"], dtype=F64)
+    mean = float(values.square().sum() / values.sum())
+    assert got["tops"][0] == pytest.approx(min(float(values.max()), 2.2 * mean))
+
+
+def test_a_grid_has_more_points_where_it_is_stretched() -> None:
+    flow = some_flow(size=0.8)
+    got = evaluate(
+        MODULE,
+        FLOW
+        + "const { places, ends } = gridPath(flow, { lines: 3, points: 9, gap: 1.5, stretched: 0.4, passes: 7 });"
+        "return { places: places.map((p) => [...p]), ends };",
+        arrays=described(flow),
+    )
+    places = torch.tensor(got["places"], dtype=F64).unflatten(-1, (-1, 2))
+    with torch.no_grad():
+        assert_same(got["places"], torch.stack(stack(flow).path(places[0])[0]))
+    lines = places.split(got["ends"], 1)
+    assert len(lines) == 6
+    for number, line in enumerate(lines):
+        start, along = line[0], 1 - number // 3  # the three vertical lines first
+        assert start[:, 1 - along].tolist() == [1.5 * (number % 3 - 1)] * len(start)
+        assert start[[0, -1], along].tolist() == [-1.5, 1.5]
+        assert bool((start[:, along].diff() > 0).all())
+        assert float(line.diff(dim=1).norm(dim=-1).max()) <= 0.4
+    assert max(got["ends"]) > 9
 
 
 @pytest.mark.parametrize("d", [2, 3, 4])

@@ -1,4 +1,5 @@
 // The density of a stack of couplings on a grid { x0, y0, h, nx, ny }, values row by row, and how a layer carries it along.
+import { split } from "./coupling_flow.js";
 import { forward } from "./rational_quadratic.js";
 
 // The density after k whole layers on the grid's rows from `first`, `count` of them, into `out`.
@@ -48,4 +49,55 @@ export function carried(density, { changed, along, across, from, h, places, slop
     }
   }
   return out;
+}
+
+// The densities of a flow at every level, on a grid of all the plane that it bends: after whole layers exact, and worked out
+// some rows at a time; within a layer carried along from the layer before.
+export class DensityMaps {
+  constructor(flow, side = 168) {
+    const reach = flow.bound + 0.15;
+    const h = (2 * reach) / side;
+    this.grid = { x0: h / 2 - reach, y0: h / 2 - reach, h, nx: side, ny: side };
+    this.maps = Array.from({ length: flow.depth + 1 }, () => ({ rows: 0, values: new Float64Array(side * side) }));
+    Object.assign(this, { flow, moves: [], left: this.maps.length, between: new Float64Array(side * side) });
+  }
+
+  // The next rows of the density that is missing nearest to the level; whether it is whole now.
+  work(level) {
+    const { grid, maps, flow } = this;
+    const missing = [...maps.keys()].filter((k) => maps[k].rows < grid.ny);
+    const k = missing.reduce((best, other) => (Math.abs(other - level) < Math.abs(best - level) ? other : best));
+    const map = maps[k];
+    const count = Math.min(4, grid.ny - map.rows);
+    densityRows(flow, k, grid, map.rows, count, map.values);
+    map.rows += count;
+    if (map.rows < grid.ny) return false;
+    map.top = full(map.values);
+    this.left--;
+    return true;
+  }
+
+  // { values, top } of a level, with the value that counts as full; null while it is not known.
+  at(level) {
+    const { grid, maps, flow, moves, between } = this;
+    const { whole, share } = split(level, flow.depth);
+    const known = (k) => maps[k].rows === grid.ny;
+    if (!known(whole)) return null;
+    const { values, top } = maps[whole];
+    if (!share) return { values, top };
+    moves[whole] ??= lines(flow, whole, grid);
+    const after = known(whole + 1) ? maps[whole + 1].top : top;
+    return { values: carried(values, moves[whole], share, between), top: top ** (1 - share) * after ** share };
+  }
+}
+
+// The density that counts as full: a spike may be higher, the rest should be seen.
+function full(values) {
+  let [sum, squares, most] = [0, 0, 0];
+  for (const v of values) {
+    sum += v;
+    squares += v * v;
+    most = Math.max(most, v);
+  }
+  return Math.min(most, (2.2 * squares) / sum);
 }

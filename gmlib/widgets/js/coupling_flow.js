@@ -2,8 +2,9 @@
 // the other along a spline that the kept one chooses. Within a layer, at its share t, a point is at (1 - t) u + t F(u): the
 // slope of that is (1 - t) + t h', so that the map is one-to-one at every share. The oracle is gmlib.flows in float64.
 import { Forward, layersOf } from "./mlp.js";
-import { forward, fromParameters, inverse } from "./rational_quadratic.js";
+import { forward, fromParameters } from "./rational_quadratic.js";
 import { POINTS } from "./simd.js";
+import { SplineRows } from "./spline_rows.js";
 
 const LOG_2PI = Math.log(2 * Math.PI);
 const LEAST = 1e-3; // of a bin's share and of a slope, gmlib's defaults
@@ -19,37 +20,48 @@ export class CouplingFlow {
     this.layers = Array.from(arrays.changed.data, (changed, i) => {
       const own = Object.entries(arrays).filter(([name]) => name.startsWith(`${i}.`));
       const weights = layersOf(Object.fromEntries(own.map(([name, array]) => [name.slice(name.indexOf(".") + 1), array])));
-      return { changed, kept: 1 - changed, weights, network: new Forward(weights, simd) };
+      const rule = new SplineRows(weights.at(-1).outputs, this.bound, LEAST);
+      return { changed, kept: 1 - changed, weights, rule, network: new Forward(weights, simd) };
     });
     this.depth = this.layers.length;
   }
 
-  // The spline that layer i has for each value of the coordinate that it keeps.
-  splines(i, values) {
-    const { network, weights } = this.layers[i];
-    const raw = new Array(weights.at(-1).outputs);
-    const found = new Array(values.length);
+  // The conditioner of layer i for each value of the coordinate that it keeps, a block of POINTS at a time: `take` gets the
+  // raw parameters as rows, the number of the block's first value and how many there are.
+  blocks(i, values, take) {
     let at = 0;
     const fill = (rows) => {
       for (let p = 0; p < POINTS; p++) rows[p] = values[Math.min(at + p, values.length - 1)];
     };
-    const take = (rows) => {
-      for (let p = 0; p < Math.min(POINTS, values.length - at); p++) {
+    const use = (rows) => take(rows, at, Math.min(POINTS, values.length - at));
+    for (; at < values.length; at += POINTS) this.layers[i].network.block(fill, use);
+  }
+
+  // The spline that layer i has for each of these values.
+  splines(i, values) {
+    const found = [];
+    const raw = new Array(this.layers[i].weights.at(-1).outputs);
+    this.blocks(i, values, (rows, at, count) => {
+      for (let p = 0; p < count; p++) {
         for (let r = 0; r < raw.length; r++) raw[r] = rows[r * POINTS + p];
-        found[at + p] = fromParameters(raw, { bound: this.bound });
+        found.push(fromParameters(raw, { bound: this.bound }));
       }
-    };
-    for (; at < values.length; at += POINTS) network.block(fill, take);
+    });
     return found;
   }
 
   // Points (flat pairs) through layer i, or back; `logs` are the log-determinants of the way that was taken.
   move(i, points, back = false) {
-    const { changed, kept } = this.layers[i];
-    const n = points.length / 2;
-    const splines = this.splines(i, Float64Array.from({ length: n }, (_, k) => points[2 * k + kept]));
-    const [moved, logs] = [Float64Array.from(points), new Float64Array(n)];
-    for (let k = 0; k < n; k++) [moved[2 * k + changed], logs[k]] = (back ? inverse : forward)(splines[k], points[2 * k + changed]);
+    const { changed, kept, rule } = this.layers[i];
+    const [moved, logs] = [Float64Array.from(points), new Float64Array(points.length / 2)];
+    this.blocks(i, logs.map((_, k) => points[2 * k + kept]), (rows, at, count) => {
+      for (let p = 0; p < count; p++) {
+        const k = at + p;
+        rule.move(rows, p, points[2 * k + changed], back);
+        moved[2 * k + changed] = rule.value;
+        logs[k] = rule.log;
+      }
+    });
     return { points: moved, logs };
   }
 

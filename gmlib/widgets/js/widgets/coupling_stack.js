@@ -1,9 +1,10 @@
 // A trained flow, layer by layer: the grid of the base, samples and density on their way to the data, one point that is
 // followed, its Jacobian and its log-density as a running sum.
-import { carried, densityRows, lines } from "../carried_density.js";
+import { DensityMaps } from "../carried_density.js";
 import { button, check, number, readout, select, slider } from "../controls.js";
 import { CouplingFlow, logBase, logSlope, split } from "../coupling_flow.js";
 import { heatMap, particles } from "../draw.js";
+import { gridPath } from "../grid_path.js";
 import { pattern, zeros } from "../jacobian_pattern.js";
 import { Mixture } from "../mixture.js";
 import { random } from "../random.js";
@@ -14,11 +15,6 @@ import { widget } from "../widget.js";
 const NAMES = { two_moons: "two moons", eight_gaussians: "eight Gaussians", checkerboard: "checkerboard" };
 const VIEW = { two_moons: [0.2, 0.1, 2.75], eight_gaussians: [0, 0, 3.1], checkerboard: [0, 0, 2.9] }; // middle, half the side
 const N = 1500;
-const CELLS = 132; // a side, of the density
-const LINES = 15; // of the grid each way, half a unit apart
-const LINE = 121; // points of a line, before those are added that a stretched part needs
-const STRETCHED = 0.1; // between two points of a line
-const PASSES = 6; // each halves what is stretched
 const REACH = 6; // of the point at the base
 const TIME = 1000; // milliseconds a layer
 const BUDGET = 8; // milliseconds of a frame for densities still to come
@@ -72,11 +68,8 @@ class Stack {
     const [x, y, half] = VIEW[name] ?? [0, 0, 3.1];
     this.picture.x.domain([x - half, x + half]);
     this.picture.y.domain([y - half, y + half]);
-    const h = (2 * half) / (CELLS - 4); // beyond the edge, where a scaled picture fades
-    this.cells = { x0: x - half - 1.5 * h, y0: y - half - 1.5 * h, h, nx: CELLS, ny: CELLS };
-    this.maps = Array.from({ length: this.flow.depth + 1 }, () => null);
-    this.moves = [];
-    this.net = net(this.flow);
+    this.maps = new DensityMaps(this.flow);
+    this.net = gridPath(this.flow);
     this.draw();
   }
 
@@ -119,7 +112,8 @@ class Stack {
       margin: { left: 2, right: 2, top: 2, bottom: 2 },
     });
     left.append(this.picture.element);
-    this.caption(left, [["red", "samples"], ["orange", "the point and its path"], ["green", "∂x/∂u₁"], ["pink", "∂x/∂u₂"]]);
+    const keys = this.caption(left, [["red", "samples"], ["faint", "data"], ["orange", "the point and its path"], ["green", "∂x/∂u₁"], ["pink", "∂x/∂u₂"]]);
+    for (const [i, trait] of ["samples", "data"].entries()) view.bind(trait, (shown) => (keys[i].hidden = !shown));
 
     const right = view.make("div", "gm-w-panel", main);
     this.head(right, "Jacobian at the point");
@@ -154,13 +148,13 @@ class Stack {
     const series = view.make("p", "gm-w-hint", about);
     this.series = [0, 1, 2, 3].map((n) => {
       if (n) series.append(" → ");
-      const entry = view.make("span", "", series);
-      entry.textContent = String(zeros(pattern(n, 4)));
-      return entry;
+      const count = view.make("span", "", series);
+      count.textContent = String(zeros(pattern(n, 4)));
+      return count;
     });
 
     const shown = view.make("div", "gm-w-row", view.body);
-    for (const [trait, label] of [["density", "density"], ["grid", "grid"], ["samples", "samples"], ["data", "draws of the law"]]) check(view, shown, { trait, label });
+    for (const [trait, label] of [["density", "density"], ["grid", "grid"], ["samples", "samples"], ["data", "data"]]) check(view, shown, { trait, label });
     const lists = view.make("div", "gm-w-pair", view.body);
     this.running = readout(view, lists, [["the point now"], ["log p_u(u) at its base"], ["− sum of log |det J| so far"], ["= log-density now, nats", "total"]]);
     this.ends = readout(view, lists, [["its base u"], ["its data x"], ["log p(x) of the flow"], ["log p(x) of the law"], ["zeros of 16, four coordinates"]]);
@@ -175,12 +169,13 @@ class Stack {
 
   caption(place, entries) {
     const line = this.view.make("p", "gm-w-hint", place);
-    for (const [colour, text] of entries) {
-      const entry = this.view.make("span", "", line);
-      entry.style.cssText = "margin-right: 1em; white-space: nowrap";
-      this.view.make("span", "gm-w-key", entry).style.background = `var(--gm-w-${colour})`;
-      entry.append(text);
-    }
+    return entries.map(([colour, text]) => {
+      const key = this.view.make("span", "", line);
+      key.style.cssText = "margin-right: 1em; white-space: nowrap";
+      this.view.make("span", "gm-w-key", key).style.background = `var(--gm-w-${colour})`;
+      key.append(text);
+      return key;
+    });
   }
 
   byHand() {
@@ -259,57 +254,26 @@ class Stack {
 
   // --- the density -----------------------------------------------------------------------------------------------------
 
-  // The density after k whole layers: at once for the base, else when it is ready.
-  map(k) {
-    const done = this.maps[k]?.rows === CELLS ? this.maps[k] : null;
-    if (!done) this.prepare();
-    return done;
-  }
-
-  // A few rows at a time, so that the page stays awake: what is shown now first.
+  // A few rows at a time, so that the page stays awake.
   prepare() {
     if (this.preparing) return;
     const { view } = this;
     const part = () => {
-      if (view.signal.aborted) return;
+      this.preparing = null;
+      if (view.signal.aborted || !view.get("density")) return;
       const until = performance.now() + BUDGET;
-      while (performance.now() < until) {
-        const k = this.wanted();
-        if (k === null) break;
-        const map = (this.maps[k] ??= { rows: 0, values: new Float64Array(CELLS * CELLS) });
-        const count = Math.min(4, CELLS - map.rows);
-        densityRows(this.flow, k, this.cells, map.rows, count, map.values);
-        map.rows += count;
-        if (map.rows === CELLS) {
-          map.top = highest(map.values);
-          view.redraw();
-        }
-      }
-      this.preparing = this.wanted() === null ? null : setTimeout(part, 8);
+      let found = false;
+      while (this.maps.left && performance.now() < until) found = this.maps.work(this.level) || found;
+      if (found) view.redraw();
+      if (this.maps.left) this.preparing = setTimeout(part, 8);
     };
     this.preparing = setTimeout(part);
   }
 
-  wanted() {
-    const left = this.maps.map((map, k) => k).filter((k) => this.maps[k]?.rows !== CELLS);
-    if (!left.length || !this.view.get("density")) return null;
-    const { whole } = split(this.level, this.depth);
-    return left.reduce((best, k) => (Math.abs(k - whole) < Math.abs(best - whole) ? k : best));
-  }
-
   heat() {
-    const { whole, share } = split(this.level, this.depth);
-    const before = this.map(whole);
-    if (!before) return;
-    let { values, top } = before;
-    if (share) {
-      const after = this.map(whole + 1);
-      this.moves[whole] ??= lines(this.flow, whole, this.cells);
-      this.carry ??= new Float64Array(CELLS * CELLS);
-      values = carried(values, this.moves[whole], share, this.carry);
-      if (after) top = top ** (1 - share) * after.top ** share;
-    }
-    heatMap(this.picture, values, this.cells, top, this.view.dark);
+    if (this.maps.left) this.prepare();
+    const found = this.maps.at(this.level);
+    if (found) heatMap(this.picture, found.values, this.maps.grid, found.top, this.view.dark);
   }
 
   // --- the pictures ----------------------------------------------------------------------------------------------------
@@ -363,6 +327,7 @@ class Stack {
   drawGrid() {
     const { view, picture } = this;
     const points = this.between(this.net, "net");
+    const half = this.net.ends.length / 2;
     const [ox, ax] = [picture.x(0), picture.x(1) - picture.x(0)];
     const [oy, ay] = [picture.y(0), picture.y(1) - picture.y(0)];
     picture.inside((c) => {
@@ -374,7 +339,7 @@ class Stack {
         c.beginPath();
         let p = 0;
         this.net.ends.forEach((length, line) => {
-          const chosen = (line % LINES === (LINES - 1) / 2) === middle;
+          const chosen = (line % half === (half - 1) / 2) === middle;
           for (let k = 0; k < length; k++, p += 2) if (chosen) c[k ? "lineTo" : "moveTo"](ox + ax * points[p], oy + ay * points[p + 1]);
         });
         c.stroke();
@@ -443,9 +408,10 @@ class Stack {
     const c = stage.begin();
     const [gap, margin] = [26, 18];
     const side = Math.min(54, (stage.width - gap - margin) / 4);
+    const start = margin + (stage.width - margin - gap - 4 * side) / 2;
     const blocks = [
-      [margin, jacobian, false, "so far"],
-      [margin + 2 * side + gap, layer, true, `layer ${started}`],
+      [start, jacobian, false, "so far"],
+      [start + 2 * side + gap, layer, true, `layer ${started}`],
     ];
     for (const [left, values, alone, name] of blocks) {
       const can = pattern(started, 2, alone);
@@ -463,14 +429,14 @@ class Stack {
       c.fillStyle = view.colours.faint;
       c.textAlign = "center";
       c.textBaseline = "top";
-      c.fillText(text, margin + (k + 0.5) * side, 0);
+      c.fillText(text, start + (k + 0.5) * side, 0);
       c.fillStyle = colour;
-      c.fillRect(margin + k * side + 2, 14, side - 4, 3.5);
+      c.fillRect(start + k * side + 2, 14, side - 4, 3.5);
     });
     c.fillStyle = view.colours.faint;
     c.textAlign = "left";
     c.textBaseline = "middle";
-    ["x₁", "x₂"].forEach((text, k) => c.fillText(text, 0, 18 + (k + 0.5) * side));
+    ["x₁", "x₂"].forEach((text, k) => c.fillText(text, start - margin, 18 + (k + 0.5) * side));
   }
 
   // Layers begun.
@@ -542,16 +508,13 @@ class Stack {
       c.strokeStyle = can ? colours.blue : colours.grid;
       c.lineWidth = 1;
       c.strokeRect(px + 0.5, py + 0.5, side - 3, side - 3);
-      if (!can) nothing(c, px + side / 2 - 1, py + side / 2 - 1, colours.faint);
+      if (!can) nothing(c, px, py, side - 2, colours);
     }));
     if (this.counted === started) return;
     this.counted = started;
     const layers = `${started} ${started === 1 ? "layer" : "layers"}`;
     this.count.textContent = `After ${layers} ${zeros(found)} of 16 entries are zero, whatever is learnt.`;
-    this.series.forEach((entry, n) => {
-      const here = n === Math.min(started, 3);
-      entry.style.cssText = here ? "font-weight: 700; color: var(--gm-w-ink)" : "";
-    });
+    this.series.forEach((count, n) => (count.style.cssText = n === Math.min(started, 3) ? "font-weight: 700; color: var(--gm-w-ink)" : ""));
   }
 
   numbers({ place, logDet }) {
@@ -572,17 +535,6 @@ class Stack {
   }
 }
 
-// The brightness that counts as full: a spike may be higher, the rest should be seen.
-function highest(values) {
-  let [sum, squares, top] = [0, 0, 0];
-  for (const v of values) {
-    sum += v;
-    squares += v * v;
-    top = Math.max(top, v);
-  }
-  return Math.min(top, (2.2 * squares) / sum);
-}
-
 // One entry: the bluer the more it is above zero, the redder the more below; empty where it is zero by structure.
 function cell(c, x, y, side, value, can, { colours }) {
   const inner = side - 3;
@@ -598,7 +550,7 @@ function cell(c, x, y, side, value, can, { colours }) {
   c.strokeStyle = colours.grid;
   c.lineWidth = 1;
   c.strokeRect(x + 1.5, y + 1.5, inner - 1, inner - 1);
-  if (!can) return nothing(c, x + side / 2, y + side / 2, colours.faint);
+  if (!can) return nothing(c, x + 1, y + 1, inner, colours);
   c.fillStyle = colours.ink;
   c.textAlign = "center";
   c.textBaseline = "middle";
@@ -607,12 +559,23 @@ function cell(c, x, y, side, value, can, { colours }) {
 
 const entry = (v) => number(v, Math.abs(v) < 9.995 ? 2 : Math.abs(v) < 99.95 ? 1 : 0);
 
-// The mark of a structural zero.
-function nothing(c, x, y, colour) {
-  c.fillStyle = colour;
+// The mark of a structural zero: hatched, and said.
+function nothing(c, x, y, side, colours) {
+  c.save();
+  c.beginPath();
+  c.rect(x, y, side, side);
+  c.clip();
+  c.strokeStyle = colours.grid;
+  c.lineWidth = 1;
+  for (let d = 4; d < 2 * side; d += 6) stroke(c, [x, y + d], [x + d, y]);
+  c.restore();
   c.textAlign = "center";
   c.textBaseline = "middle";
-  c.fillText("0", x, y);
+  c.lineWidth = 4;
+  c.strokeStyle = colours.paper;
+  c.strokeText("0", x + side / 2, y + side / 2);
+  c.fillStyle = colours.faint;
+  c.fillText("0", x + side / 2, y + side / 2);
 }
 
 function arrow(c, [ax, ay], [bx, by], colour, halo) {
@@ -635,29 +598,4 @@ function frame({ context: c, width, height }, colour) {
   c.strokeStyle = colour;
   c.lineWidth = 1;
   c.strokeRect(0.5, 0.5, width - 1, height - 1);
-}
-
-// Vertical, then horizontal lines of the base, and where each layer takes their points, which are closer together where a
-// layer stretches: { places, ends }, `ends` with the number of points of each line.
-function net(flow) {
-  const at = (i) => (i - (LINES - 1) / 2) / 2;
-  const reach = at(LINES - 1);
-  const place = ([line, t]) => (line < LINES ? [at(line), t] : [t, at(line - LINES)]);
-  const taken = (wanted) => {
-    const { places } = flow.path(Float64Array.from(wanted.flatMap(place)));
-    return wanted.map(([, t], k) => ({ t, way: places.map((v) => [v[2 * k], v[2 * k + 1]]) }));
-  };
-  const first = Array.from({ length: 2 * LINES * LINE }, (_, k) => [Math.floor(k / LINE), reach * ((2 * (k % LINE)) / (LINE - 1) - 1)]);
-  const start = taken(first);
-  let rows = Array.from({ length: 2 * LINES }, (_, line) => start.slice(line * LINE, (line + 1) * LINE));
-  const far = (p, q) => p.way.some(([x, y], i) => Math.hypot(q.way[i][0] - x, q.way[i][1] - y) > STRETCHED);
-  for (let pass = 0; pass < PASSES; pass++) {
-    const gaps = rows.flatMap((row, line) => row.slice(1).flatMap((q, k) => (far(row[k], q) ? [[line, (row[k].t + q.t) / 2]] : [])));
-    if (!gaps.length) break;
-    taken(gaps).forEach((point, i) => rows[gaps[i][0]].push(point));
-    for (const row of rows) row.sort((p, q) => p.t - q.t);
-  }
-  const all = rows.flat();
-  const places = all[0].way.map((_, i) => Float64Array.from(all.flatMap(({ way }) => way[i])));
-  return { places, ends: rows.map((row) => row.length) };
 }
