@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_callable, check_choice, check_count, check_tensor
+from gmlib.flows._square import check_square
 from gmlib.flows.bijection import sum_event
 
 PROBES = ("rademacher", "gaussian")
@@ -149,10 +150,3 @@ def hutchinson_variance(
     if law == "rademacher":
         total = total - symmetric.diagonal(dim1=-2, dim2=-1).square().sum(-1)
     return 2 * total
-
-
-def check_square(name: str, matrix: Tensor) -> None:
-    """Raise unless ``matrix`` is a floating tensor of square matrices, shape (*batch, d, d)."""
-    check_tensor(name, matrix)
-    if matrix.dim() < 2 or matrix.shape[-1] != matrix.shape[-2]:
-        raise ValueError(f"{name} must have shape (*batch, d, d), got shape {tuple(matrix.shape)}")

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_callable, check_count, check_number, check_tensor
+from gmlib.flows._square import check_square
 from gmlib.flows.bijection import sum_event
-from gmlib.flows.hutchinson import check_square
 
 
 def log_det_terms(matrix: Float[Tensor, "*batch d d"], n: int) -> Float[Tensor, "*batch n"]:
