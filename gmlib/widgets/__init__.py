@@ -18,6 +18,7 @@ from gmlib.widgets.coupling_stack import CouplingStack
 from gmlib.widgets.density_explorer import DensityExplorer
 from gmlib.widgets.digits_chain import DigitsChain
 from gmlib.widgets.dirac_laboratory import DiracLaboratory
+from gmlib.widgets.euler_to_ode import EulerToOde
 from gmlib.widgets.gradient_estimators import GradientEstimators
 from gmlib.widgets.honest_dashboard import HonestDashboard
 from gmlib.widgets.hopfield_letters import HopfieldLetters
@@ -39,6 +40,7 @@ __all__ = [
     "DensityExplorer",
     "DigitsChain",
     "DiracLaboratory",
+    "EulerToOde",
     "GradientEstimators",
     "HonestDashboard",
     "HopfieldLetters",

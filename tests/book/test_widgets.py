@@ -1829,9 +1829,9 @@ def test_a_bump_that_is_too_steep_folds_the_map(browser: Any, site: str) -> None
         assert_map(found, kind="nlsq")
         found.get_by_role("button", name="Fold it").click()
         assert_map(found, kind="nlsq", c=3.0)
-        found.get_by_text("the area is 0.5735").wait_for()
+        found.locator(".gm-w-hint", has_text="the area is 0.5735").wait_for()
         found.get_by_role("button", name="At the bound").click()
-        found.get_by_text("one flat point").wait_for()
+        found.locator(".gm-w-hint", has_text="one flat point").wait_for()
         bound = MapEditor("nlsq", c=3.0).terms().bound
         assert_map(found, kind="nlsq", a=bound, c=3.0)
         found.get_by_label("c, height of the bump").focus()
@@ -1968,6 +1968,12 @@ def test_layers_play_to_the_data_and_stop_there(browser: Any, site: str) -> None
         found.get_by_label("data", exact=True).check()
         slider = found.get_by_label("layers done")
         slider.focus()
+        play.click()
+        tab.wait_for_timeout(200)
+        slider.focus()
+        tab.keyboard.press("Home")  # a hand on the slider stops it
+        assert_stack(found, level=0.0)
+        assert play.get_attribute("aria-pressed") == "false"
         tab.keyboard.press("End")
         tab.keyboard.press("ArrowLeft")
         play.click()
@@ -2034,14 +2040,14 @@ def test_steps_that_are_too_long_turn_the_plane_over(browser: Any, site: str) ->
         steps = found.get_by_label("steps in a unit of time")
         steps.focus()
         tab.keyboard.press("Home")
-        found.get_by_text("turns the plane over").wait_for()
+        found.locator(".gm-w-hint", has_text="turns the plane over").wait_for()
         assert_euler(found, "sink", n=1)
         tab.keyboard.press("ArrowRight")
-        found.get_by_text("flattens the plane").wait_for()
+        found.locator(".gm-w-hint", has_text="flattens the plane").wait_for()
         assert shown(found, "det(I + Δt A)") == [0.0]
         assert "−∞" in found.locator("dl").first.inner_text()
         found.get_by_role("button", name="Shear").click()
-        found.get_by_text("exactly").wait_for()
+        found.locator(".gm-w-hint", has_text="A² = 0").wait_for()
         assert_euler(found, "shear", n=2)
 
 

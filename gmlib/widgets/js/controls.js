@@ -1,7 +1,7 @@
 // Labelled controls, each bound to a trait of the model: moved here it is set there, set there it moves here.
 
-// scale: "linear" or "log", which has `parts` steps; format: the value as it is read.
-export function slider(view, place, { trait, label, low, high, step = 0.01, scale = "linear", parts = 200, format = (v) => v.toFixed(2) }) {
+// scale: "linear" or "log", which has `parts` steps; values: the only ones to choose from; format: the value as it is read.
+export function slider(view, place, { trait, label, values, low = values?.[0], high = values?.at(-1), step = 0.01, scale = "linear", parts = 200, format = (v) => v.toFixed(2) }) {
   const field = view.make("label", "gm-w-field", place);
   const head = view.make("span", "gm-w-field-head", field);
   view.make("span", "", head).textContent = label;
@@ -12,9 +12,13 @@ export function slider(view, place, { trait, label, low, high, step = 0.01, scal
   const log = scale === "log";
   // A log slider counts its steps: whole numbers, so that its last one is `high` and not a rounding error short of it.
   const ratio = high / low;
-  const to = log ? (v) => (parts * Math.log(v / low)) / Math.log(ratio) : (v) => v;
-  const from = log ? (count) => low * ratio ** (count / parts) : (v) => v;
-  Object.assign(input, { min: to(low), max: log ? parts : high, step: log ? 1 : step });
+  let to = log ? (v) => (parts * Math.log(v / low)) / Math.log(ratio) : (v) => v;
+  let from = log ? (count) => low * ratio ** (count / parts) : (v) => v;
+  if (values) {
+    to = (v) => values.reduce((best, value, i) => (Math.abs(value - v) < Math.abs(values[best] - v) ? i : best), 0);
+    from = (i) => values[i];
+  }
+  Object.assign(input, { min: to(low), max: log ? parts : to(high), step: log || values ? 1 : step });
   view.listen(input, "input", () => {
     const value = Math.min(high, Math.max(low, from(Number(input.value))));
     view.set({ [trait]: Number.isInteger(step) ? Math.round(value) : value });
