@@ -93,7 +93,8 @@ class MixtureQuantile(ScalarMap):
 def _cdf_and_log_density(x: Tensor, law: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     log_weights, means, log_sds = law
     z = (x.unsqueeze(-1) - means) * (-log_sds).exp()
-    cdf = (log_weights.exp() * torch.special.ndtr(z)).sum(-1)
+    # Weights that sum to one up to rounding may carry the far right above 1, where no uniform number is.
+    cdf = (log_weights.exp() * torch.special.ndtr(z)).sum(-1).clamp(max=1.0)
     log_normal = -0.5 * (z.square() + LOG_2PI) - log_sds
     return cdf, (log_weights + log_normal).logsumexp(-1)
 
