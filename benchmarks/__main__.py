@@ -12,7 +12,7 @@ import torch
 import benchmarks
 from benchmarks.harness import write
 
-NOT_BENCHMARKS = {"__main__", "harness"}
+NOT_BENCHMARKS = {"__main__", "harness", "flow_peers", "continuous_peers"}
 
 
 def main(argv: list[str] | None = None) -> int:

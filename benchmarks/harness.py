@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from gmlib._files import write_text
 
@@ -105,6 +108,37 @@ def now(clock: str) -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.process_time() if clock == "cpu" else time.perf_counter()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Drop what is written to the error stream, from C++ too: the profiler announces itself there."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def peak_mb(step: Callable[[], None]) -> float:
+    """The most memory, in MB, that a step holds above what it found."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        step()
+        return (torch.cuda.max_memory_allocated() - before) / 1e6
+    with quiet(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as run:
+        step()
+    recorded: Any = run.profiler.kineto_results  # pyright: ignore[reportOptionalMemberAccess]
+    held = highest = 0
+    for event in sorted((e for e in recorded.events() if e.name() == "[memory]"), key=lambda e: e.start_ns()):
+        held += event.nbytes()
+        highest = max(highest, held)
+    return highest / 1e6
 
 
 def _middle(values: list[float]) -> tuple[float, tuple[float, float]]:

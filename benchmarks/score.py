@@ -14,18 +14,16 @@ Then 4,096 annealed Langevin chains of 1,000 steps in a score network: a plain l
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
 from torchebm.core import BaseModel
 from torchebm.losses import DenoisingScoreMatching, ScoreMatching, SlicedScoreMatching
 
-from benchmarks.harness import Row, compare
+from benchmarks.harness import Row, compare, peak_mb
 from gmlib.nn import MLP
 from gmlib.score import (
     annealed_langevin,
@@ -130,37 +128,6 @@ def repeated(step: Callable[[], None], times: int) -> Callable[[], None]:
             step()
 
     return work
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Drop what is written to the error stream, from C++ too: the profiler announces itself there."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def peak_mb(step: Callable[[], None]) -> float:
-    """The most memory, in MB, that a step holds above what it found."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-        before = torch.cuda.memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-        step()
-        return (torch.cuda.max_memory_allocated() - before) / 1e6
-    with quiet(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as run:
-        step()
-    recorded: Any = run.profiler.kineto_results  # pyright: ignore[reportOptionalMemberAccess]
-    held = highest = 0
-    for event in sorted((e for e in recorded.events() if e.name() == "[memory]"), key=lambda e: e.start_ns()):
-        held += event.nbytes()
-        highest = max(highest, held)
-    return highest / 1e6
 
 
 @contextmanager
