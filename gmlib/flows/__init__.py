@@ -23,10 +23,12 @@ from gmlib.flows.fitting import fit_flow, fit_posterior
 from gmlib.flows.fixed_point import fixed_point_bound, fixed_point_path, iterations_for
 from gmlib.flows.flow import Flow
 from gmlib.flows.full_precision import FullPrecision
+from gmlib.flows.glow import glow, glow_step
+from gmlib.flows.grey_levels import GreyLevels
 from gmlib.flows.histogram_layer import histogram_layer
 from gmlib.flows.hutchinson import hutchinson_trace, hutchinson_variance, probe, vector_jacobian
 from gmlib.flows.image_coupling import ConvConditioner, ImageCoupling
-from gmlib.flows.image_flows import spline_image_flow, spline_noise
+from gmlib.flows.image_flows import real_nvp_image, spline_image_flow, spline_noise
 from gmlib.flows.linear import AffineMap, fit_affine
 from gmlib.flows.linear_spline import LinearSpline
 from gmlib.flows.lipschitz import LipschitzConv, LipschitzMLP, LipschitzNet
@@ -84,6 +86,7 @@ __all__ = [
     "Elementwise",
     "Flow",
     "FullPrecision",
+    "GreyLevels",
     "ImageCoupling",
     "Inverse",
     "InverseAutoregressive",
@@ -136,6 +139,8 @@ __all__ = [
     "fit_posterior",
     "fixed_point_bound",
     "fixed_point_path",
+    "glow",
+    "glow_step",
     "grid_integral",
     "half_mask",
     "histogram_layer",
@@ -154,6 +159,7 @@ __all__ = [
     "probed_divergence",
     "probed_log_det_terms",
     "real_nvp",
+    "real_nvp_image",
     "reference_matrix",
     "residual_flow",
     "reversal",
