@@ -64,7 +64,7 @@ class Stack {
 
   use(name, arrays) {
     const plain = Object.fromEntries(["weights", "means", "covariances"].map((key) => [key, arrays[key].data]));
-    Object.assign(this, { flow: new CouplingFlow(arrays), law: new Mixture(plain), followed: null });
+    Object.assign(this, { name, flow: new CouplingFlow(arrays), law: new Mixture(plain), followed: null });
     const [x, y, half] = VIEW[name] ?? [0, 0, 3.1];
     this.picture.x.domain([x - half, x + half]);
     this.picture.y.domain([y - half, y + half]);
@@ -115,6 +115,9 @@ class Stack {
     const keys = this.caption(left, [["red", "samples"], ["faint", "data"], ["orange", "the point and its path"], ["green", "∂x/∂u₁"], ["pink", "∂x/∂u₂"]]);
     for (const [i, trait] of ["samples", "data"].entries()) view.bind(trait, (shown) => (keys[i].hidden = !shown));
 
+    const shown = view.make("div", "gm-w-row", left);
+    for (const [trait, label] of [["density", "density"], ["grid", "grid"], ["samples", "samples"], ["data", "data"]]) check(view, shown, { trait, label });
+
     const right = view.make("div", "gm-w-panel", main);
     this.head(right, "Jacobian at the point");
     this.matrices = new Stage(view, {
@@ -153,8 +156,6 @@ class Stack {
       return count;
     });
 
-    const shown = view.make("div", "gm-w-row", view.body);
-    for (const [trait, label] of [["density", "density"], ["grid", "grid"], ["samples", "samples"], ["data", "data"]]) check(view, shown, { trait, label });
     const lists = view.make("div", "gm-w-pair", view.body);
     this.running = readout(view, lists, [["the point now"], ["log p_u(u) at its base"], ["− sum of log |det J| so far"], ["= log-density now, nats", "total"]]);
     this.ends = readout(view, lists, [["its base u"], ["its data x"], ["log p(x) of the flow"], ["log p(x) of the law"], ["zeros of 16, four coordinates"]]);
@@ -226,19 +227,19 @@ class Stack {
   // Move the level to a goal by frames; for readers who asked for less motion, at once.
   toward(goal) {
     const { view } = this;
-    this.goal = goal;
-    this.before = null;
+    Object.assign(this, { goal, before: null, last: null });
     if (goal !== null && view.still.matches) return this.arrive();
     view.animate(goal === null ? null : () => this.tick());
   }
 
   arrive() {
-    this.view.set({ level: this.goal, playing: "no" });
-    this.toward(null);
+    this.view.set({ level: this.goal });
+    this.rest();
   }
 
   tick() {
     const { view, level, goal } = this;
+    if (this.last !== null && level !== this.last) return this.rest(); // moved by hand meanwhile
     const now = performance.now();
     const passed = Math.min(60, now - (this.before ?? now)) / TIME;
     this.before = now;
@@ -249,7 +250,13 @@ class Stack {
     const phase = clamp(uneased(level - base) + way * passed, 0, 1);
     const next = base + (phase === 0 || phase === 1 ? phase : ease(phase));
     if (way * (goal - next) <= 0) return this.arrive();
+    this.last = next;
     view.set({ level: next });
+  }
+
+  rest() {
+    this.view.set({ playing: "no" });
+    this.toward(null);
   }
 
   // --- the density -----------------------------------------------------------------------------------------------------
@@ -279,8 +286,7 @@ class Stack {
   // --- the pictures ----------------------------------------------------------------------------------------------------
 
   paint() {
-    const { view } = this;
-    const { picture } = this;
+    const { view, picture } = this;
     picture.begin();
     if (!this.flow) {
       this.empty();
@@ -528,7 +534,7 @@ class Stack {
     this.running(pair(place), number(log, 3), number(-logDet, 3), number(log - logDet, 3));
     this.ends(pair(places[0]), pair(places[depth]), number(total, 3), number(law, 3), String(none));
     view.say(
-      `${NAMES[view.get("law")]}, ${levelText(level)} of ${depth} layers done. The point from ${pair(places[0])} is at ${pair(place)}: log-density ` +
+      `${NAMES[this.name] ?? this.name}, ${levelText(level)} of ${depth} layers done. The point from ${pair(places[0])} is at ${pair(place)}: log-density ` +
         `${number(log, 3)} at the base, ${number(log - logDet, 3)} now, and ${number(total, 3)} at ${pair(places[depth])} at the end, where the law has ` +
         `${number(law, 3)}. On four coordinates ${none} of 16 entries of the Jacobian are zero by structure.`,
     );
