@@ -134,15 +134,15 @@ def _dopri5(
 ) -> State:
     torchdiffeq = require("torchdiffeq", extra="ode", purpose="for steps that choose themselves")
     first = state[0]
+    # Of a tuple torchdiffeq makes one vector and back, at every evaluation.
+    start_state = first if len(state) == 1 else state
     time_dtype = torch.float32 if first.device.type == "mps" else torch.float64  # MPS has no float64
     times = torch.tensor([start, end], dtype=time_dtype, device=first.device)
     finest = 10 * torch.finfo(first.dtype).eps
     try:
         path = torchdiffeq.odeint(
             _TimeFirst(field),
-            first
-            if len(state) == 1
-            else state,  # of a tuple it would make one vector and back, at every evaluation
+            start_state,
             times,
             rtol=max(rtol, finest),
             atol=max(atol, finest),
