@@ -73,6 +73,7 @@ export class DensityMaps {
     map.rows += count;
     if (map.rows < grid.ny) return false;
     map.top = full(map.values);
+    if (k < flow.depth) this.moves[k] = lines(flow, k, grid);
     this.left--;
     return true;
   }
@@ -85,7 +86,6 @@ export class DensityMaps {
     if (!known(whole)) return null;
     const { values, top } = maps[whole];
     if (!share) return { values, top };
-    moves[whole] ??= lines(flow, whole, grid);
     const after = known(whole + 1) ? maps[whole + 1].top : top;
     return { values: carried(values, moves[whole], share, between), top: top ** (1 - share) * after ** share };
   }
