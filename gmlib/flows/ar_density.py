@@ -67,9 +67,10 @@ class MixtureQuantile(ScalarMap):
         law = self._read(params)
         with torch.no_grad():
             start = _solve(u, law)
-        # One more step of Newton's, the slope held fixed: its derivative is that of the implicit function x(u, params).
+        # The value stays; what is added is 0, with the gradient of the implicit function x(u, params).
         cdf, log_density = _cdf_and_log_density(start, law)
-        x = start - (cdf - u) * (-log_density.detach()).exp()
+        miss = cdf - u
+        x = start - (miss - miss.detach()) * _slope(log_density.detach())
         return x, -_cdf_and_log_density(x, law)[1]
 
     def inverse(
@@ -99,6 +100,11 @@ def _cdf_and_log_density(x: Tensor, law: tuple[Tensor, Tensor, Tensor]) -> tuple
     return cdf, (log_weights + log_normal).logsumexp(-1)
 
 
+def _slope(log_density: Tensor) -> Tensor:
+    """1/p, kept finite in the gaps between components, where p underflows and every x is as good as the next."""
+    return (-log_density).clamp(max=60.0).exp()
+
+
 def _solve(u: Tensor, law: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     """The quantile by bisection, and Newton's method inside the last bracket; a fixed number of steps of each."""
     _, means, log_sds = law
@@ -111,7 +117,7 @@ def _solve(u: Tensor, law: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     x = (low + high) / 2
     for _ in range(NEWTON_STEPS):
         cdf, log_density = _cdf_and_log_density(x, law)
-        x = (x - (cdf - u) * (-log_density).exp()).clamp(low, high)
+        x = (x - (cdf - u) * _slope(log_density)).clamp(low, high)
     return x
 
 
