@@ -134,7 +134,7 @@ class MapEditor(Widget):
         self,
         kind: str = "spline",
         *,
-        knots: Sequence[tuple[float, float]] = ((-1.5, -2.2), (0.0, 0.0), (1.5, 2.2)),
+        knots: Sequence[Sequence[float]] = ((-1.5, -2.2), (0.0, 0.0), (1.5, 2.2)),
         slopes: Sequence[float] = (0.35, 3.5, 0.35),
         a: float = 1.0,
         b: float = 0.0,
@@ -318,7 +318,7 @@ def _normal(u: Tensor) -> Tensor:
     return (-0.5 * u.square()).exp() / math.sqrt(2 * math.pi)
 
 
-def _checked_knots(knots: Sequence[tuple[float, float]]) -> list[list[float]]:
+def _checked_knots(knots: Sequence[Sequence[float]]) -> list[list[float]]:
     """The inner knots as lists, or an error."""
     want = f"knots must be one to {MOST} pairs (u, x) that increase by at least {GAP} between -{BOUND:g} and {BOUND:g}"
     if isinstance(knots, str) or not isinstance(knots, Sequence):

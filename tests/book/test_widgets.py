@@ -2016,7 +2016,7 @@ def test_eulers_steps_become_the_flow(browser: Any, site: str) -> None:
         tab.keyboard.press("ArrowRight")
         assert_euler(found, n=7)
         assert handle.get_attribute("aria-valuetext") == "Δt = 0.143"
-        found.get_by_label("time T").focus()
+        found.get_by_label("time T", exact=True).focus()
         tab.keyboard.press("ArrowRight")
         assert_euler(found, n=7, time=2.01)
         assert found.get_by_text("14, and a part").is_visible()
@@ -2054,7 +2054,7 @@ def test_steps_that_are_too_long_turn_the_plane_over(browser: Any, site: str) ->
 def test_time_runs_and_waits_for_those_who_asked_for_less_motion(browser: Any, site: str) -> None:
     with opened(browser, site, only="euler-to-ode") as tab:
         found = widget(tab, "euler-to-ode")
-        time = found.get_by_label("time T")
+        time = found.get_by_label("time T", exact=True)
         time.focus()
         tab.keyboard.press("End")
         found.get_by_role("button", name="Play").click()
