@@ -117,9 +117,15 @@ def load(
             ema.load_state_dict(part("ema/"))
     except RuntimeError as error:
         raise ValueError(f"{path} is of another model: {error}") from error
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in part("optimizer/").items():
         index, key = name.split("/")
+        like = parameters[int(index)]
+        if tensor.shape == like.shape:
+            # Files are contiguous. A fused optimiser walks weights and moments side by side in memory and does not ask for
+            # strides: the moments of a weight with its channels last must lie as it does.
+            tensor = torch.empty_like(like, device="cpu", dtype=tensor.dtype).copy_(tensor)
         state.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
     return meta

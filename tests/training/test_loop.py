@@ -162,6 +162,24 @@ def test_resume_is_exact(tmp_path: Path) -> None:
     assert again.seconds == pytest.approx(resumed.seconds, rel=0.5)
 
 
+def test_resume_is_exact_with_channels_last(tmp_path: Path) -> None:
+    # A fused optimiser takes the moments as they lie in memory; a file holds them in another order.
+    def task() -> Task:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3)).to(
+            memory_format=torch.channels_last
+        )
+        return Task(model, lambda m, x, _: {"loss": m(x).square().mean()}, torch.randn(20, 3, 6, 6))
+
+    whole = train(task(), TrainConfig(steps=8, batch_size=10, lr=0.1, device="cpu")).model
+    train(task(), TrainConfig(steps=3, batch_size=10, lr=0.1, device="cpu"), out=tmp_path)
+    resumed = train(task(), TrainConfig(steps=8, batch_size=10, lr=0.1, device="cpu"), out=tmp_path).model
+    assert same(whole, resumed)
+    weight = resumed[0].weight  # type: ignore[index]
+    assert isinstance(weight, Tensor)
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_more_steps_continue_a_constant_schedule(tmp_path: Path) -> None:
     whole = train(make_task(), config(40, lr_schedule="constant"))
     train(make_task(), config(25, lr_schedule="constant"), out=tmp_path)
