@@ -8,7 +8,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from gmlib._checks import check_event, check_number, check_tensor
+from gmlib._checks import check_number, check_tensor
 from gmlib.flows.autoregressive import MaskedAutoregressive
 from gmlib.flows.bijection import Bijection
 from gmlib.flows.composition import Composition
@@ -59,7 +59,10 @@ def start_at_marginals(
     ]
     if not splines or not all(isinstance(spline, GreyLevels) for spline in splines):
         raise TypeError("flow must be made by spline_image_flow")
-    check_event("images", images.float(), flow.event_shape)
+    if images.dim() != 4 or tuple(images.shape[1:]) != flow.event_shape or not len(images):
+        raise ValueError(
+            f"images must have shape (n, *{flow.event_shape}) with n >= 1, got {tuple(images.shape)}"
+        )
     spline = splines[0].inner
     assert isinstance(spline, RationalQuadratic)
     # One map of parameters a pixel, sent through the layers as if it were a batch of images.
@@ -79,7 +82,7 @@ def start_at_marginals(
 def _marginal_params(images: Tensor, spline: RationalQuadratic, pseudo_count: float) -> Tensor:
     """Parameters of the spline for the histogram of each pixel: shape (n_params, *event_shape)."""
     edges, share = _bins(spline.bins)
-    counts = torch.stack([(images == level).sum(0) for level in range(256)]).double()
+    counts = _counts(images)
     common = counts.flatten(1).sum(1) / counts.sum()
     levels = (counts + pseudo_count * common[:, None, None, None]) / (len(images) + pseudo_count)
     shares = (1 - spline.bins * LEAST) * torch.einsum("kl,lchw->kchw", share.to(levels), levels) + LEAST
@@ -90,6 +93,17 @@ def _marginal_params(images: Tensor, spline: RationalQuadratic, pseudo_count: fl
     raw = slopes + (-torch.expm1(-slopes)).log() - math.log(math.expm1(1 - spline.min_slope))
     widths, heights = (size.log() - size.log().mean(0) for size in (shares, heights))
     return torch.cat([widths, heights, raw])
+
+
+def _counts(images: Tensor) -> Tensor:
+    """How often each level occurs at each pixel: (256, *event_shape), float64."""
+    pixels = images[0].numel()
+    places = torch.arange(pixels, device=images.device) * 256
+    # In parts: the places are 64-bit numbers, eight times the images.
+    counts = torch.zeros(256 * pixels, dtype=torch.long, device=images.device)
+    for part in images.split(5000):
+        counts += torch.bincount((part.flatten(1).long() + places).flatten(), minlength=len(counts))
+    return counts.double().reshape(pixels, 256).mT.reshape(256, *images.shape[1:])
 
 
 def _bins(bins: int) -> tuple[Tensor, Tensor]:
