@@ -2,18 +2,21 @@ r"""Contractive residual flows: u + g(u), invertible because g brings points clo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from gmlib._checks import check_count
+from gmlib._checks import check_count, check_number
 from gmlib.flows.bases import StandardNormal
 from gmlib.flows.bijection import Bijection, Inverse
+from gmlib.flows.elementwise import Elementwise
 from gmlib.flows.fixed_point import iterations_for
 from gmlib.flows.flow import Flow
 from gmlib.flows.lipschitz import Layers, LipschitzMLP, LipschitzNet
 from gmlib.flows.residual_log_det import DenseLogDet, ResidualLogDet
+from gmlib.flows.scalar import Affine
 
 
 class ContractiveResidual(Bijection):
@@ -106,16 +109,21 @@ def residual_flow(
     blocks: int = 8,
     hidden: Sequence[int] = (64, 64),
     lipschitz: float = 0.9,
+    zoom: float = 5.0,
     log_det: ResidualLogDet | None = None,
     context: int = 0,
 ) -> Flow:
     """A flow of contractive residual blocks, turned so that densities need no iteration and samples do.
+
+    A network of bounded slope is smooth on the scale of one: it does not see finer things. So the blocks work on data
+    that are enlarged in front of them and reduced again behind, with learnt scales and shifts in between.
 
     Args:
         d: number of coordinates.
         blocks: how many.
         hidden: hidden widths of each residual.
         lipschitz: L of each block, between 0 and 1.
+        zoom: how much larger the blocks see the data at the start; 5 suits data of unit size with details of 0.2.
         log_det: as for `ContractiveResidual`.
         context: length of the condition c, 0 for none.
 
@@ -131,12 +139,18 @@ def residual_flow(
         (torch.Size([5]), torch.Size([3, 2]))
     """
     check_count("blocks", blocks)
-    layers = [
-        Inverse(
-            ContractiveResidual(
-                LipschitzMLP(d, hidden, lipschitz=lipschitz, context=context), log_det=log_det
-            )
-        )
-        for _ in range(blocks)
-    ]
+    check_number("zoom", zoom, low=0.0, low_open=True)
+    layers: list[Bijection] = [_scaling(d, zoom)]
+    for i in range(blocks):
+        net = LipschitzMLP(d, hidden, lipschitz=lipschitz, context=context)
+        layers.append(Inverse(ContractiveResidual(net, log_det=log_det)))
+        layers.append(_scaling(d, 1 / zoom if i == blocks - 1 else 1.0))
     return Flow(StandardNormal((d,)), layers)
+
+
+def _scaling(d: int, scale: float) -> Elementwise:
+    """A learnt scale and shift a coordinate, the same scale for all at the start."""
+    layer = Elementwise(Affine(), (d,))
+    with torch.no_grad():
+        layer.params[:, 0] = math.log(scale)
+    return layer
