@@ -125,6 +125,7 @@ def quiet() -> Iterator[None]:
 
 def peak_mb(step: Callable[[], None]) -> float:
     """The most memory, in MB, that a step holds above what it found."""
+    gc.collect()  # what others left behind must not be freed on the way
     if torch.cuda.is_available():
         torch.cuda.synchronize()
         before = torch.cuda.memory_allocated()
