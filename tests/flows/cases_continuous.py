@@ -15,7 +15,7 @@ CASES = [
     ),
     Case(
         "continuous-rk4",
-        lambda: ContinuousFlow(VelocityMLP(2, (4,)), (2,), method="rk4", steps=5),
+        lambda: ContinuousFlow(VelocityMLP(2, (4,)), (2,), method="rk4", steps=3),
         plane=True,
         shake=0.1,
         inverse_error=1e-7,
@@ -23,14 +23,15 @@ CASES = [
     Case(
         "continuous-condition",
         lambda: ContinuousFlow(
-            VelocityMLP(3, (4,), context=2), (3,), method="rk4", steps=5, time=0.5, context=2
+            VelocityMLP(3, (4,), context=2), (3,), method="rk4", steps=3, time=0.5, context=2
         ),
         shake=0.1,
         inverse_error=1e-7,
+        compiles=("inverse",),
     ),
     Case(
         "continuous-adjoint",  # compiled, the backward pass would have to trace autograd.grad
-        lambda: ContinuousFlow(VelocityMLP(2, (4,)), (2,), method="rk4", steps=5, adjoint=True),
+        lambda: ContinuousFlow(VelocityMLP(2, (4,)), (2,), method="rk4", steps=3, adjoint=True),
         shake=0.1,
         inverse_error=1e-7,
         compiles=(),
