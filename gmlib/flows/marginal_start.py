@@ -6,7 +6,7 @@ import math
 
 import torch
 from jaxtyping import UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from gmlib._checks import check_number, check_tensor
 from gmlib.flows.autoregressive import MaskedAutoregressive
@@ -54,10 +54,9 @@ def start_at_marginals(
     check_tensor("images", images, floating=False)
     check_number("pseudo_count", pseudo_count, low=0.0, low_open=True)
     layers = flatten_layers(flow.bijection)
-    splines = [
-        layer.scalar_map for layer in layers if isinstance(layer, ImageCoupling | MaskedAutoregressive)
-    ]
-    if not splines or not all(isinstance(spline, GreyLevels) for spline in splines):
+    kinds = [layer for layer in layers if isinstance(layer, ImageCoupling | MaskedAutoregressive)]
+    splines = [layer.scalar_map for layer in kinds if isinstance(layer.scalar_map, GreyLevels)]
+    if not kinds or len(splines) < len(kinds):
         raise TypeError("flow must be made by spline_image_flow")
     if images.dim() != 4 or tuple(images.shape[1:]) != flow.event_shape or not len(images):
         raise ValueError(
@@ -74,7 +73,9 @@ def start_at_marginals(
             layer.conditioner.bias.copy_(here)
             maps = maps.index_select(1, layer.kept)
         elif isinstance(layer, MaskedAutoregressive):
-            layer.net.layers[-1].bias.copy_(maps.flatten(1).mT.flatten())
+            last = layer.net.layers[-1]
+            assert isinstance(last, nn.Linear)
+            last.bias.copy_(maps.flatten(1).mT.flatten())
         elif layer.event_shape == tuple(maps.shape[1:]):
             maps = layer.inverse(maps)[0]
 

@@ -72,7 +72,8 @@ def mnist_flow(
     start_at_marginals(flow, train)
     fills = spline_noise(shape, hidden=noise_hidden) if noise == "variational" else None
     # Channels last: what the splines' networks say of a pixel then lies together.
-    model = Dequantised(flow, MNIST_LEVELS, fills).to(memory_format=torch.channels_last)
+    model = Dequantised(flow, MNIST_LEVELS, fills)
+    model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def draw(n: int, generator: torch.Generator, device: torch.device) -> Tensor:
         return torch.rand(n, *model.draw_shape, generator=generator, device=device)

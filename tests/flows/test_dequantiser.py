@@ -153,11 +153,10 @@ def test_the_best_noise_is_found_by_gradients() -> None:
     optimiser = torch.optim.SGD([a], lr=20.0)
     for _ in range(50):
         optimiser.zero_grad()
-        loss = -model.log_weight(x, draws).mean()
-        loss.backward()
+        (-model.log_weight(x, draws).mean()).backward()
         optimiser.step()
     assert a.item() == pytest.approx(0.0, abs=1e-3)
-    assert loss.item() == pytest.approx(-2 * math.log(3 / 16), abs=1e-6)
+    assert -model.log_weight(x, draws).mean().item() == pytest.approx(-2 * math.log(3 / 16), abs=1e-6)
 
 
 def test_learnt_noise_starts_uniform_and_stays_in_the_cell() -> None:

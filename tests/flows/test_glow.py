@@ -105,16 +105,17 @@ def test_every_actnorm_of_a_stack_starts_from_what_reaches_it() -> None:
     assert torch.equal(u, flow.bijection.inverse(x)[0])
     # Couplings start at the identity and convolutions at rotations: from one step on, channels are standard and stay so
     # up to their correlations. Check the first that data reach, by hand.
-    levels = next(layer for layer in flow.bijection if isinstance(layer, Multiscale))
-    for layer in reversed(list(flow.bijection)):
-        if layer is levels:
-            break
+    assert isinstance(flow.bijection, Composition)
+    levels, *ends = flow.bijection
+    assert isinstance(levels, Multiscale)
+    finest = list(levels)[-1]
+    assert isinstance(finest, Composition)
+    *steps, squeeze = finest
+    for layer in (*reversed(ends), squeeze):
         x = layer.inverse(x)[0]
-    *steps, squeeze = list(levels)[-1]  # type: ignore[call-overload]
     for step in reversed(steps):
-        x = squeeze.inverse(x)[0] if step is steps[-1] else x
-        norm = step.layers[-1]
-        channels_are_standard(norm.inverse(x)[0].detach())
+        assert isinstance(step, Composition)
+        channels_are_standard(list(step)[-1].inverse(x)[0].detach())
         x = step.inverse(x)[0]
 
 
