@@ -130,9 +130,9 @@ def affine_layer_floor(law: Any, order: Sequence[int] = (0, 1), *, n: int = 300)
         = \tfrac12\log\big(2\pi e\operatorname{Var}[x_1]\big) - H(x_1)
         + \mathbb E\big[\tfrac12\log\big(2\pi e\operatorname{Var}[x_2\mid x_1]\big)\big] - H(x_2\mid x_1)
 
-    attained by `NormalConditionals`. The integrals are sums over a grid that reaches 9 standard deviations past every
-    component: for a mixture they are exact to many digits once the grid's step is less than the narrowest component is
-    wide.
+    (:eq:`eq-05-floor` in the book), attained by `NormalConditionals`. The integrals are sums over a grid that reaches
+    9 standard deviations past every component: for a mixture they are exact to many digits once the grid's step is
+    less than the narrowest component is wide.
 
     Args:
         law: a `gmlib.distributions.GaussianMixture` over two coordinates, without batch.

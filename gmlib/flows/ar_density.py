@@ -134,7 +134,8 @@ def rnade(
     .. math:: \log p(x) = \sum_i \log p(x_i\mid x_{<i}) = \sum_i \log\frac{\partial u_i}{\partial x_i}, \qquad
         u_i = \mathrm{CDF}(x_i\mid x_{<i}) \sim U(0, 1)
 
-    A stack of such layers is more than an autoregressive model: use the layers with `NormalCdf` between them.
+    (:eq:`eq-05b-cdf` in the book.) A stack of such layers is more than an autoregressive model: use the layers with
+    `NormalCdf` between them.
 
     Args:
         d: number of coordinates.

@@ -57,8 +57,9 @@ class MaskedAutoregressive(_Autoregressive):
 
     .. math:: x_i = h\big(u_i; \Theta_i(x_{<i})\big), \qquad \log|\det J(u)| = \sum_i \log h'\big(u_i; \Theta_i(x_{<i})\big)
 
-    with a masked network :math:`\Theta`. The Jacobian is triangular. `inverse` knows all of x and takes one pass;
-    `forward` finds :math:`x_1`, then :math:`x_2` from it, and takes d.
+    with a masked network :math:`\Theta` (:eq:`eq-05-autoregressive` in the book). The Jacobian is triangular.
+    `inverse` knows all of x and takes one pass; `forward` finds :math:`x_1`, then :math:`x_2` from it, and takes d in
+    sequence (each computes what the last one settled, `InTurn`).
 
     Args:
         d: number of coordinates.
@@ -93,8 +94,9 @@ class InverseAutoregressive(_Autoregressive):
 
     .. math:: x_i = h\big(u_i; \Theta_i(u_{<i})\big), \qquad \log|\det J(u)| = \sum_i \log h'\big(u_i; \Theta_i(u_{<i})\big)
 
-    `forward` takes one pass and knows the density of its own draws; that of a foreign point needs `inverse`, d passes.
-    It is `MaskedAutoregressive` read backwards, with :math:`h^{-1}` in the place of h.
+    (:eq:`eq-05-iaf` in the book.) `forward` takes one pass and knows the density of its own draws; that of a foreign
+    point needs `inverse`, d passes. It is `MaskedAutoregressive` read backwards, with :math:`h^{-1}` in the place of
+    h.
 
     Arguments as in `MaskedAutoregressive`.
 

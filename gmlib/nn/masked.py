@@ -75,9 +75,9 @@ class MaskedMLP(nn.Module):
 
     .. math:: M_{kj} = [m_k \ge m_j], \qquad M^{\mathrm{out}}_{ik} = [i > m_k]
 
-    so that no path leads from a coordinate to itself or to one before it. The first one's outputs depend on the
-    condition alone. Hidden units have the degrees 1 to d - 1, and 0 as well where there is a condition, which the first
-    coordinate would not see otherwise.
+    (:eq:`eq-05-mask` in the book), so that no path leads from a coordinate to itself or to one before it. The first
+    one's outputs depend on the condition alone. Hidden units have the degrees 1 to d - 1, and 0 as well where there is
+    a condition, which the first coordinate would not see otherwise.
 
     Args:
         d: number of coordinates.
