@@ -59,7 +59,7 @@ class MaskedAutoregressive(_Autoregressive):
 
     with a masked network :math:`\Theta` (:eq:`eq-05-autoregressive` in the book). The Jacobian is triangular.
     `inverse` knows all of x and takes one pass; `forward` finds :math:`x_1`, then :math:`x_2` from it, and takes d in
-    sequence (each computes what the last one settled, `InTurn`).
+    sequence, each of which computes only what the coordinate before it settled.
 
     Args:
         d: number of coordinates.
