@@ -67,7 +67,12 @@ class GreyLevels(ScalarMap):
 
 
 def warp(point: Tensor, knots: tuple[float, float], values: tuple[float, float]) -> tuple[Tensor, Tensor]:
-    """The map of [0, 1] onto itself that is linear between the knots and has these values there; and its log-slope."""
+    """The map of [0, 1] onto itself that is linear between the knots and has these values there; and its log-slope.
+
+    Example:
+        >>> warp(torch.tensor([0.25, 0.75]), (0.5, 0.75), (0.25, 0.5))
+        (tensor([0.1250, 0.5000]), tensor([-0.6931,  0.0000]))
+    """
     (a, b), (p, q) = knots, values
     slopes = (p / a, (q - p) / (b - a), (1 - q) / (1 - b))
     low, high = point < a, point > b

@@ -101,6 +101,13 @@ def logit_flow(levels: Multiscale, alpha: float) -> Flow:
 
     Raises:
         ValueError: ``alpha`` is not between 0 and 1/2.
+
+    Example:
+        >>> from gmlib.flows import ActNorm
+        >>> flow = logit_flow(Multiscale([ActNorm((1, 2, 2))]), 0.05)
+        >>> x = flow.sample((100,))
+        >>> bool((x > -1 / 18).all()), bool((x < 19 / 18).all())
+        (True, True)
     """
     check_number("alpha", alpha, low=0.0, high=0.5, low_open=True, high_open=True)
     shape, beyond = levels.event_shape, alpha / (1 - 2 * alpha)
@@ -215,7 +222,12 @@ class _SeesImage(nn.Module):
 
 
 def check_levels(event_shape: tuple[int, int, int], levels: int) -> range:
-    """The numbers of the levels; raises ``ValueError`` unless the image can be halved so often."""
+    """The numbers of the levels; raises ``ValueError`` unless the image can be halved so often.
+
+    Example:
+        >>> check_levels((1, 28, 28), 2)
+        range(0, 2)
+    """
     check_image("event_shape", event_shape)
     check_count("levels", levels)
     if event_shape[1] % 2**levels or event_shape[2] % 2**levels:

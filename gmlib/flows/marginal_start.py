@@ -53,7 +53,7 @@ def start_at_marginals(
     """
     check_tensor("images", images, floating=False)
     check_number("pseudo_count", pseudo_count, low=0.0, low_open=True)
-    layers = flatten_layers(flow.bijection)
+    layers = _leaves(flow.bijection)
     kinds = [layer for layer in layers if isinstance(layer, ImageCoupling | MaskedAutoregressive)]
     splines = [layer.scalar_map for layer in kinds if isinstance(layer.scalar_map, GreyLevels)]
     if not kinds or len(splines) < len(kinds):
@@ -119,10 +119,10 @@ def _bins(bins: int) -> tuple[Tensor, Tensor]:
     return edges, (high - low).clamp_min(0) / places.diff()
 
 
-def flatten_layers(bijection: Bijection) -> list[Bijection]:
+def _leaves(bijection: Bijection) -> list[Bijection]:
     """The layers of nested compositions and levels in one list, noise first."""
     if isinstance(bijection, Composition | Multiscale):
-        return [leaf for layer in bijection for leaf in flatten_layers(layer)]
+        return [leaf for layer in bijection for leaf in _leaves(layer)]
     if isinstance(bijection, FullPrecision):
-        return flatten_layers(bijection.bijection)
+        return _leaves(bijection.bijection)
     return [bijection]

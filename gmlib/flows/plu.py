@@ -99,7 +99,12 @@ class PLU(Bijection):
 
 
 def starting_matrix(d: int, start: str, generator: torch.Generator | None = None) -> Float[Tensor, "d d"]:
-    """Where a linear layer starts: "identity", or "rotation" for a random orthogonal matrix; float64."""
+    """Where a linear layer starts: "identity", or "rotation" for a random orthogonal matrix; float64.
+
+    Example:
+        >>> starting_matrix(2, "identity").tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
     check_choice("start", start, ("rotation", "identity"))
     if start == "identity":
         return torch.eye(d, dtype=torch.float64)

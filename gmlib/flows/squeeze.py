@@ -57,6 +57,12 @@ class Squeeze(Bijection):
 
 
 def check_image(name: str, shape: tuple[int, ...]) -> None:
-    """Raise ``ValueError`` unless ``shape`` is (channels, height, width)."""
+    """Raise ``ValueError`` unless ``shape`` is (channels, height, width).
+
+    Example:
+        >>> check_image("event_shape", (4, 4))
+        Traceback (most recent call last):
+        ValueError: event_shape must be (channels, height, width), got (4, 4)
+    """
     if len(shape) != 3:
         raise ValueError(f"{name} must be (channels, height, width), got {tuple(shape)}")
