@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_choice, check_number
+from gmlib._checks import check_choice, check_count
 from gmlib.distributions import TOYS, GaussianMixture
 from gmlib.flows import Affine, Elementwise, Flow, maf, nice, real_nvp, spline_coupling
 from gmlib.training import Task
@@ -161,18 +161,19 @@ class PlaneGrid:
 
 
 @lru_cache(maxsize=len(TOYS))
-def plane_grid(law: GaussianMixture, *, per_deviation: float = 2.0, reach: float = 6.5) -> PlaneGrid:
+def plane_grid(law: GaussianMixture, *, per_deviation: int = 6) -> PlaneGrid:
     """A grid over a planar mixture.
 
-    The midpoint rule is exact up to :math:`e^{-2(\\pi k)^2}` for a normal law with k cells a standard deviation.
+    For a normal law with k cells a standard deviation the midpoint rule is off by about :math:`e^{-2(\\pi k)^2}`, so that
+    two cells would do for an entropy. A learnt density has creases finer than the law: divergences of spline flows of two
+    moons came out 5e-4 wrong with two cells, and 2e-5 with six.
 
     Args:
         law: the mixture.
         per_deviation: cells a standard deviation of the narrowest component.
-        reach: the grid goes this many deviations beyond the components' means.
 
     Raises:
-        ValueError: a number is not positive.
+        ValueError: ``per_deviation`` is below 1.
 
     Example:
         >>> from gmlib.distributions import two_moons
@@ -180,19 +181,19 @@ def plane_grid(law: GaussianMixture, *, per_deviation: float = 2.0, reach: float
         >>> round(grid.mass, 6), round(grid.entropy, 4)
         (1.0, 1.0076)
     """
-    check_number("per_deviation", per_deviation, low=0.0, low_open=True)
-    check_number("reach", reach, low=0.0, low_open=True)
+    check_count("per_deviation", per_deviation)
     variances = torch.linalg.eigvalsh(law.covariances.double())
-    step = math.sqrt(float(variances.min())) / per_deviation
-    spread = reach * variances.amax(-1, keepdim=True).sqrt()
-    low, high = (law.means - spread).amin(0), (law.means + spread).amax(0)
-    axes = [
-        torch.arange(float(a), float(b), step, dtype=torch.float64) for a, b in zip(low, high, strict=True)
-    ]
-    points = torch.cartesian_prod(*axes)
-    log_p = law.log_prob(points)
-    some = log_p > log_p.max() - 40
-    return PlaneGrid(points[some], log_p[some], step**2)
+    side = math.sqrt(float(variances.min()))
+    spread = 7 * variances.amax(-1, keepdim=True).sqrt()
+    low, high = (law.means - spread).amin(0).tolist(), (law.means + spread).amax(0).tolist()
+    # Coarse cells first; those in which there is nothing of the law, or next to nothing, are not divided.
+    axes = [torch.arange(a, b, side, dtype=torch.float64) for a, b in zip(low, high, strict=True)]
+    coarse = torch.cartesian_prod(*axes)
+    log_p = law.log_prob(coarse)
+    coarse = coarse[log_p > log_p.max() - 45]
+    offsets = side * ((torch.arange(per_deviation, dtype=torch.float64) + 0.5) / per_deviation - 0.5)
+    points = (coarse[:, None] + torch.cartesian_prod(offsets, offsets)).flatten(0, 1)
+    return PlaneGrid(points, law.log_prob(points), (side / per_deviation) ** 2)
 
 
 def gaussian_kl(law: GaussianMixture) -> float:
