@@ -27,6 +27,8 @@ def solve_ode_adjoint(
     differential equation: it equals that of the solver's steps up to the error of both solutions. The steps back are chosen
     for x and a alone: the gradient is an integral along the way, and its error feeds back into nothing.
 
+    (:eq:`eq-05b-adjoint` in the book.)
+
     Args:
         field: b, as `solve_ode` takes it.
         state: x(t0), a tuple of floating tensors.

@@ -20,6 +20,8 @@ class Composition(Bijection):
     Each Jacobian is taken at that layer's own input. A layer that knows no condition is called without it, so that
     conditioned and unconditioned layers mix.
 
+    (:eq:`eq-05-composition` in the book.)
+
     Args:
         bijections: the layers, at least one; each takes the shape that the one before it gives, and those with a
             condition agree on its length.

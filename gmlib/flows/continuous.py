@@ -31,6 +31,8 @@ class ContinuousFlow(Bijection):
     Any network is a field: the solution is invertible if the field is Lipschitz in x, uniformly in t. (If solutions merely
     exist and are unique the map is one-to-one, but it need not reach every u.)
 
+    (:eq:`eq-05-ode`, :eq:`eq-05-instant` in the book.)
+
     Args:
         velocity: b, called as ``velocity(x, t)``, with a condition ``velocity(x, t, c)``; x of shape
             ``(*batch, *event_shape)``, t of shape ``()``; each point on its own. `VelocityMLP` is one.

@@ -20,6 +20,8 @@ class Conv1x1(Bijection):
 
     The Jacobian is block diagonal with HW equal blocks.
 
+    (:eq:`eq-05b-conv` in the book.)
+
     Args:
         event_shape: (C, height, width).
         kind: "plu" keeps W in the factors of `PLU` (log-determinant in O(C)); "dense" keeps its entries (O(C³), and a

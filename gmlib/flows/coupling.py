@@ -24,6 +24,8 @@ class Coupling(Bijection):
     The Jacobian is block triangular with an identity block. Since B is the same on both sides, the way back asks the
     conditioner the same question: it is never inverted, and may be any function.
 
+    (:eq:`eq-05-coupling`, :eq:`eq-05-coupling-inverse`, :eq:`eq-05-coupling-det` in the book.)
+
     Args:
         mask: True for the coordinates of B, which are kept, shape (d,).
         scalar_map: the rule h.

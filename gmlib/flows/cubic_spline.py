@@ -54,6 +54,8 @@ class CubicSpline(Spline):
     it jumps to the 1 of the tails. The parameters are (K widths, K heights, K + 1 shares, as logits); all zeros are the
     identity. The inverse bisects for the root, then takes a Newton step that carries its first derivatives (only those).
 
+    (:eq:`eq-05b-fritsch` in the book.)
+
     Args:
         bins: number of pieces K.
         bound: upper end of the interval; outside, the map is the identity.

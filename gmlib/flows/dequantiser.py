@@ -24,6 +24,8 @@ class Dequantised(nn.Module):
     closer. The gap at K = 1 is :math:`\mathrm{KL}(q(v\mid x)\,\|\,p(v\mid x))`: uniform noise asks p to be flat within
     each cell; a q that learns goes where p has its mass, and p need not pretend.
 
+    (:eq:`eq-05-dequantise` in the book.)
+
     Args:
         flow: p, a density of points of any shape in :math:`[0, 1)`.
         levels: number of levels L of the integers.

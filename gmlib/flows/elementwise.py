@@ -15,6 +15,8 @@ class Elementwise(Bijection):
 
     Independent coordinates stay independent: such a layer reshapes the marginals and couples nothing.
 
+    (:eq:`eq-05-change-1d` in the book.)
+
     Args:
         scalar_map: the rule h.
         event_shape: shape of one point; each of its coordinates has its own parameters.

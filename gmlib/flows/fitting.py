@@ -35,6 +35,8 @@ def fit_flow(
     For demonstrations; `gmlib.training` has checkpoints, averages and several devices. The loop does not wait for the
     device.
 
+    (:eq:`eq-05-mle` in the book.)
+
     Args:
         flow: the flow.
         data: N points, shape ``(N, *event_shape)``, of which a batch is drawn with replacement at each step; or a sampler,

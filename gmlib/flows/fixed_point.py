@@ -60,6 +60,8 @@ def fixed_point_path(
 def fixed_point_bound(first_step: float, lipschitz: float, n: int) -> float:
     r"""Banach's bound on the error after n steps, :math:`L^n/(1 - L)\,\lVert u_1 - u_0\rVert`.
 
+    (:eq:`eq-05-fixed-point` in the book.)
+
     Args:
         first_step: :math:`\lVert u_1 - u_0\rVert`.
         lipschitz: L, in [0, 1).

@@ -62,6 +62,8 @@ class Flow(nn.Module):
     ) -> Float[Tensor, "*batch"]:
         """Exact log-density in nats.
 
+        (:eq:`eq-05-change` in the book.)
+
         Args:
             x: points, shape ``(*batch, *event_shape)``.
             c: the condition, shape ``(*batch, context)``; None for a flow without one.

@@ -88,6 +88,8 @@ def hutchinson_trace(
 
     Only products with the matrix are needed, one for each vector: v goes in, :math:`Av` or :math:`A^\top v` comes out.
 
+    (:eq:`eq-05-hutchinson` in the book.)
+
     Args:
         product: applies the matrix (or its transpose) to vectors of the shape of ``v``.
         v: random vectors, shape ``(*batch, *event)``; see `probe`.

@@ -22,6 +22,8 @@ def log_det_terms(matrix: Float[Tensor, "*batch d d"], n: int) -> Float[Tensor, 
 
     It converges when all eigenvalues of J are smaller than 1 in modulus, so whenever :math:`\lVert J\rVert < 1`.
 
+    (:eq:`eq-05-series` in the book.)
+
     Args:
         matrix: J, shape ``(*batch, d, d)``.
         n: how many terms.
@@ -95,6 +97,8 @@ def log_det_series_bound(d: int, lipschitz: float, n: int) -> float:
 
     .. math:: \Big|\log\det(I + J) - \sum_{k=1}^n \Delta_k\Big| \le \sum_{k>n} \frac{d\,L^k}{k}
         = -d\,\Big[\log(1 - L) + \sum_{k=1}^n \frac{L^k}{k}\Big]
+
+    (:eq:`eq-05b-truncation` in the book.)
 
     Args:
         d: size of J.

@@ -16,6 +16,8 @@ def low_rank_log_det(
 
     .. math:: \det(I_d + AB) = \det(I_m + BA)
 
+    (:eq:`eq-05b-lemma` in the book.)
+
     Args:
         a: A, shape ``(*batch, d, m)``.
         b: B, shape ``(*batch, m, d)``.

@@ -29,6 +29,8 @@ class NLSq(ScalarMap):
     With :math:`v = du + e` the inverse is the one real root of
     :math:`v^3 - \rho v^2 + v + \gamma' - \rho = 0`, where :math:`\rho = e + d(x - b)/a` and :math:`\gamma' = cd/a`.
 
+    (:eq:`eq-05b-nlsq` in the book.)
+
     Args:
         min_slope: m, the least slope as a share of a; between 0 and 1.
 

@@ -19,6 +19,8 @@ class PLU(Bijection):
     :math:`O(d^3)` of a matrix without structure, the inverse two triangular solves of :math:`O(d^2)` each. The signs of s
     are fixed as well, so that no step of learning can pass through a singular matrix.
 
+    (:eq:`eq-05b-plu` in the book.)
+
     Args:
         d: number of coordinates.
         start: "rotation" starts at a random orthogonal matrix, "identity" at the identity.

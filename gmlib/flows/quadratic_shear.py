@@ -21,6 +21,8 @@ class QuadraticShear(Bijection):
     .. math:: \mathbb E\,x_3 = a_1 + a_2, \qquad \mathrm{Var}\,x_3 = e^{2a_0} + 2a_1^2 + 2a_2^2, \qquad
         \mathrm{Cov}(x_3, x_4) = 2a_1b_1 + 2a_2b_2
 
+    (:eq:`eq-05-shear` in the book.)
+
     Args:
         a0: log-scale of the third coordinate.
         a1: its shift for each unit of the first coordinate's square.

@@ -25,6 +25,8 @@ class Radial(Bijection):
 
     The Jacobian of the residual has rank d, not one: a multiple of the identity and a little more.
 
+    (:eq:`eq-05b-radial` in the book.)
+
     Args:
         d: number of coordinates.
 

@@ -26,6 +26,8 @@ class RationalQuadratic(Spline):
     The parameters are (K widths, K heights, K - 1 inner slopes), softmax sizes and softplus slopes; the slope is 1 at
     both ends of the interval, where the identity takes over smoothly. All zeros are the identity.
 
+    (:eq:`eq-05-spline`, :eq:`eq-05-spline-slope` in the book.)
+
     Args:
         bins: number of pieces K.
         bound: upper end of the interval.

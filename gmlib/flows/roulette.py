@@ -84,6 +84,8 @@ def russian_roulette(
     Unbiased for every r, but of finite variance only when the terms fall fast enough: for
     :math:`|\Delta_k| \le C L^k/k` whenever :math:`r > L^2`.
 
+    (:eq:`eq-05b-roulette` in the book.)
+
     Args:
         terms: :math:`\Delta_1, \dots, \Delta_n`, shape ``(*batch, n)``; what is beyond counts as 0.
         stops: N, integers, of a shape that broadcasts with ``(*batch)``.

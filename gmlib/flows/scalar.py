@@ -46,6 +46,8 @@ class Affine(ScalarMap):
     The parameters are (a, mu). With ``bound`` the log-scale is :math:`b\tanh(a/b)`, so that no layer stretches by
     more than :math:`e^b`: deep stacks of affine layers diverge easily without it.
 
+    (:eq:`eq-05-real-nvp` in the book.)
+
     Args:
         bound: largest absolute log-scale b; None for no limit.
 

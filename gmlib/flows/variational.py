@@ -56,6 +56,8 @@ def variational_bound(
     draw where q is the posterior. With ``path_gradient`` only the first is kept. The values stay the same, but log q(z) is
     computed once more, backwards from z: a flow without a cheap inverse pays for it.
 
+    (:eq:`eq-05b-vi` in the book.)
+
     Args:
         q: the flow over z.
         log_joint: log p(x, z) for the x at hand as a function of z, from ``(*sample_shape, *batch, *event_shape)`` to
