@@ -88,7 +88,11 @@ def solve_ode(
 
 
 def check_solver(method: Any, steps: Any, rtol: Any, atol: Any) -> None:
-    """Raise unless the four describe a solver, as `solve_ode` wants them."""
+    """Raise unless the four describe a solver, as `solve_ode` wants them.
+
+    Example:
+        >>> check_solver("rk4", 10, 1e-5, 1e-5)
+    """
     check_choice("method", method, METHODS)
     if method == "dopri5":
         if steps is not None:

@@ -46,7 +46,13 @@ class Bin(NamedTuple):
 
 
 def find_bin(point: Tensor, sizes: Tensor, side: int) -> Bin:
-    """The bin of each point: ``point`` has shape ``(...)``, ``sizes`` ``(..., 2, K)``; ``side`` is 0 in u, 1 in x."""
+    """The bin of each point: ``point`` has shape ``(...)``, ``sizes`` ``(..., 2, K)``; ``side`` is 0 in u, 1 in x.
+
+    Example:
+        >>> import torch
+        >>> find_bin(torch.tensor([0.3]), torch.tensor([[[0.5, 0.5], [0.2, 0.8]]]), 1).number
+        tensor([1])
+    """
     ends = sizes.cumsum(-1)
     # Counting the inner knots below the point needs no branch, and keeps the ends of the interval in their bins.
     number = (point.unsqueeze(-1) >= ends[..., side, :-1]).sum(-1)

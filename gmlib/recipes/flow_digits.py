@@ -172,6 +172,12 @@ def digits_flow_evaluator(
 
     Raises:
         ValueError: ``draws`` is below 1.
+
+    Example:
+        >>> task = digits_flow(hidden=4, layers=1)
+        >>> measured = digits_flow_evaluator(level_vectors("test")[:20], draws=2)(task.model)
+        >>> sorted(measured)
+        ['bits_per_dim', 'nll', 'nll_error', 'nll_importance']
     """
     check_count("draws", draws)
 
