@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import torch
 from jaxtyping import Bool
@@ -13,6 +12,7 @@ from gmlib._checks import check_callable, check_count, check_tensor
 from gmlib.flows.bijection import Bijection
 from gmlib.flows.scalar import ScalarMap
 from gmlib.nn import MLP
+from gmlib.nn.masked import RELU
 
 
 class Coupling(Bijection):
@@ -124,7 +124,7 @@ def conditioner(
     scalar_map: ScalarMap,
     *,
     hidden: Sequence[int] = (64, 64),
-    activation: Callable[[], nn.Module] = partial(nn.ReLU, inplace=True),
+    activation: Callable[[], nn.Module] = RELU,
 ) -> MLP:
     """A multilayer perceptron that gives the parameters of scalar maps, and at first gives those of the identity.
 

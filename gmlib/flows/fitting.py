@@ -73,7 +73,7 @@ def fit_flow(
         check_callable("data", data)
     if c is not None and not isinstance(data, Tensor):
         raise ValueError(f"c must be None where data is a sampler, got shape {tuple(c.shape)}")
-    if c is not None and len(c) != len(data):
+    if c is not None and isinstance(data, Tensor) and len(c) != len(data):
         raise ValueError(f"c must have {len(data)} rows, as the data, got shape {tuple(c.shape)}")
 
     def loss() -> Tensor:
