@@ -410,7 +410,7 @@ class Editor {
     const slopes = us.map((u) => map.at(u)[1]);
     const logs = slopes.map((s) => Math.log(Math.abs(s)));
     const low = Math.min(-1.5, Math.max(-4, Math.min(...logs) - 0.3));
-    stage.y.domain([low, Math.max(1.5, Math.min(4, Math.max(...logs) + 0.3))]);
+    stage.y.domain([low, Math.max(1.5, Math.min(4.5, Math.max(...logs) + 0.8))]);
     const c = stage.begin();
     stage.axes({ ticks: [0, 4], grid: true });
     stage.inside(() => {
