@@ -70,8 +70,8 @@ One affine autoregressive layer over a standard normal base makes $x_1$ normal, 
 and a variance that are any functions of $x_1$. (a) Show that for any law $p$ of the plane the least divergence is
 
 $$
-\min_\theta\mathrm{KL}(p\,\|\,p_\theta) = \mathrm{KL}\big(p(x_1)\,\|\,\mathcal N\big)
-+ \mathbb E_{x_1}\,\mathrm{KL}\big(p(x_2 \mid x_1)\,\|\,\mathcal N\big) ,
+\min_\theta\mathrm{KL}(p\,\|\,p_\theta) = \mathrm{KL}\big(p(x_1)\,\|\,\mathcal N\big) +
+\mathbb E_{x_1}\,\mathrm{KL}\big(p(x_2 \mid x_1)\,\|\,\mathcal N\big) ,
 $$
 
 where each $\mathcal N$ has the mean and the variance of the law in front of it. (b) Write it with two variances and the

@@ -262,8 +262,8 @@ $(1, 1, e^{a_0}, e^{b_0})$, so its determinant is $e^{a_0 + b_0}$ everywhere. (b
 density is divided by it:
 
 $$
-p(x) = \frac{e^{-a_0-b_0}}{(2\pi)^2}\exp\Big(-\tfrac12\big[x_1^2 + x_2^2 + e^{-2a_0}(x_3 - a_1x_1^2 - a_2x_2^2)^2
-+ e^{-2b_0}(x_4 - b_1x_1^2 - b_2x_2^2)^2\big]\Big) .
+p(x) = \frac{e^{-a_0-b_0}}{(2\pi)^2}\exp\Big(-\tfrac12\big[x_1^2 + x_2^2 +
+e^{-2a_0}(x_3 - a_1x_1^2 - a_2x_2^2)^2 + e^{-2b_0}(x_4 - b_1x_1^2 - b_2x_2^2)^2\big]\Big) .
 $$
 
 (c) $x_1$ and $x_2$ are standard normal; given them $x_3$ and $x_4$ are independent,
