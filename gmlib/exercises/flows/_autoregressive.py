@@ -170,8 +170,8 @@ $q$ with mean $m$ and variance $v$, $-\mathbb E_q\log\mathcal N(m', v') = \frac1
 \frac{v + (m - m')^2}{2v'}$ is least at $m' = m$ and $v' = v$. (b) There it is $\frac12\log2\pi ev$, so that
 
 $$
-\text{floor} = \tfrac12\log2\pi e\operatorname{Var}x_1 + \tfrac12\,\mathbb E\log2\pi e\operatorname{Var}[x_2 \mid x_1]
-- H(p) .
+\text{floor} = \tfrac12\log2\pi e\operatorname{Var}x_1 + \tfrac12\,\mathbb E\log2\pi e\operatorname{Var}[x_2 \mid x_1] -
+H(p) .
 $$
 
 (c) The cross loses 0.3283 nats, of which 0.2517 are due to its first coordinate, a spike on a wide foot; the banana in
