@@ -130,12 +130,13 @@ def test_one_dimension() -> None:
 
 
 def test_equal_covariances_in_float32() -> None:
-    # Traces of 5e4: in float32 their difference would be off by .1, to either side, and a squared distance is not negative.
+    # Traces of 4e4: in float32 their difference would be off by .1, to either side, and a squared distance is not negative.
+    # In float64 each root of an eigenvalue of the product may be off by 1.5e-8 of the largest, so that machines differ.
     x = torch.randn(500, 64, generator=torch.Generator().manual_seed(12)) * torch.logspace(-2, 2, 64)
     mean, cov = x.mean(0), torch.cov(x.T)
     value = gaussian_frechet_distance(mean, cov, mean, cov)
     assert value.dtype == torch.float32
-    assert 0 <= value.item() < 1e-9 * cov.trace().item()
+    assert 0 <= value.item() < 1e-7 * cov.trace().item()
     assert frechet_distance(x, x).item() >= 0
     assert frechet_distance(x[:20], x[:20]).item() >= 0
 
