@@ -40,6 +40,8 @@ class ActNorm(Bijection):
         (True, True)
     """
 
+    starts_from_data = True
+
     def __init__(self, event_shape: tuple[int, ...]) -> None:
         if not event_shape:
             raise ValueError("event_shape must name channels, got ()")

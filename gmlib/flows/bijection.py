@@ -33,6 +33,9 @@ class Bijection(nn.Module, ABC):
         ValueError: a size below 1, a negative ``context``, or shapes of different numbers of entries.
     """
 
+    starts_from_data = False
+    """Whether `initialise` sets parameters of this very map, and not only those of maps inside."""
+
     def __init__(
         self, event_shape: tuple[int, ...], *, context: int = 0, noise_shape: tuple[int, ...] | None = None
     ) -> None:
@@ -171,6 +174,25 @@ class Inverse(Bijection):
     def __init__(self, bijection: Bijection) -> None:
         super().__init__(bijection.noise_shape, context=bijection.context, noise_shape=bijection.event_shape)
         self.bijection = bijection
+
+    def initialise(
+        self, x: Float[Tensor, "..."], c: Float[Tensor, "..."] | None = None
+    ) -> Float[Tensor, "..."]:
+        """`Bijection.initialise`; a map that starts from data has no such start in the other direction.
+
+        Raises:
+            TypeError: ``x`` or ``c`` is not a floating tensor.
+            ValueError: ``x`` or ``c`` has the wrong shape, or the map inside starts from data.
+        """
+        if isinstance(self.bijection, Inverse):
+            return self.bijection.bijection.initialise(x, c)
+        for module in self.bijection.modules():
+            if isinstance(module, Bijection) and module.starts_from_data:
+                raise ValueError(
+                    f"bijection must start from no data to be initialised backwards, got {type(module).__name__}; "
+                    "put Inverse around the layers beside it instead"
+                )
+        return super().initialise(x, c)
 
     def _forward(self, u: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         return self.bijection.inverse(u, c)

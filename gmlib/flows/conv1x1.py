@@ -56,9 +56,10 @@ class Conv1x1(Bijection):
         super().__init__(event_shape)
         channels = event_shape[0]
         self.plu = PLU(channels, start=start, generator=generator) if kind == "plu" else None
-        self.weight = (
-            nn.Parameter(starting_matrix(channels, start, generator).float()) if self.plu is None else None
-        )
+        self.weight = None
+        if self.plu is None:
+            W = starting_matrix(channels, start, generator)
+            self.weight = nn.Parameter(W.to(torch.get_default_dtype()))
 
     def matrix(self) -> Float[Tensor, "d d"]:
         """W, (C, C)."""
@@ -68,12 +69,15 @@ class Conv1x1(Bijection):
         return self.weight
 
     def _forward(self, u: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
-        return _mix(u, self.matrix()), self._log_det(u)
+        # Under autocast products would round to bfloat16, and the inverse would not be one.
+        with torch.autocast(u.device.type, enabled=False):
+            return _mix(u, self.matrix()), self._log_det(u)
 
     def _inverse(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
-        # inv_ex and not inv, which would wait for the device to ask whether W is singular.
-        inverse = torch.linalg.inv_ex(self.matrix())[0] if self.plu is None else self.plu.inverse_matrix()
-        return _mix(x, inverse), -self._log_det(x)
+        with torch.autocast(x.device.type, enabled=False):
+            # inv_ex and not inv, which would wait for the device to ask whether W is singular.
+            inverse = torch.linalg.inv_ex(self.matrix())[0] if self.plu is None else self.plu.inverse_matrix()
+            return _mix(x, inverse), -self._log_det(x)
 
     def _log_det(self, point: Tensor) -> Tensor:
         log_det = torch.linalg.slogdet(self.matrix())[1] if self.plu is None else self.plu.log_det()
@@ -84,7 +88,5 @@ class Conv1x1(Bijection):
 def _mix(images: Tensor, W: Tensor) -> Tensor:
     """W applied to the channels of each pixel."""
     batch = images.shape[:-3]
-    flat = images.reshape(batch.numel(), *images.shape[-3:])
-    # Under autocast a convolution would round to bfloat16, and the inverse would not be one.
-    with torch.autocast(images.device.type, enabled=False):
-        return functional.conv2d(flat, W[:, :, None, None]).reshape(images.shape)
+    flat = images.reshape(batch.numel(), *images.shape[-3:]).to(W.dtype)
+    return functional.conv2d(flat, W[:, :, None, None]).reshape(images.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.flows.bijection import Bijection
@@ -26,9 +27,21 @@ class FullPrecision(Bijection):
         super().__init__(bijection.event_shape, context=bijection.context, noise_shape=bijection.noise_shape)
         self.bijection = bijection
 
+    def initialise(
+        self, x: Float[Tensor, "..."], c: Float[Tensor, "..."] | None = None
+    ) -> Float[Tensor, "..."]:
+        """`Bijection.initialise` of the layer."""
+        self._check("x", x, c, self.event_shape)
+        with torch.autocast(x.device.type, enabled=False):
+            return self.bijection.initialise(x, c)
+
     def _forward(self, u: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         with torch.autocast(u.device.type, enabled=False):
             return self.bijection.forward(u, c)
+
+    def _push(self, u: Tensor, c: Tensor | None) -> Tensor:
+        with torch.autocast(u.device.type, enabled=False):
+            return self.bijection.push(u, c)
 
     def _inverse(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         with torch.autocast(x.device.type, enabled=False):

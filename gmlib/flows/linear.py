@@ -52,13 +52,17 @@ class AffineMap(Bijection):
         return self.lower.tril(-1) + torch.diag(self.log_diagonal.exp())
 
     def _forward(self, u: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
-        return u @ self.matrix().mT + self.shift, self.log_diagonal.sum().expand(u.shape[:-1])
+        # Under autocast the product would round to bfloat16, and the inverse would not be one.
+        with torch.autocast(u.device.type, enabled=False):
+            x = u.to(self.shift.dtype) @ self.matrix().mT + self.shift
+            return x, self.log_diagonal.sum().expand(u.shape[:-1])
 
     def _inverse(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
-        # Columns are points: one solve for the whole batch.
-        rows = (x - self.shift).reshape(x.shape[:-1].numel(), x.shape[-1])
-        u = torch.linalg.solve_triangular(self.matrix(), rows.mT, upper=False).mT
-        return u.reshape(x.shape), -self.log_diagonal.sum().expand(x.shape[:-1])
+        with torch.autocast(x.device.type, enabled=False):
+            # Columns are points: one solve for the whole batch.
+            rows = (x - self.shift).reshape(x.shape[:-1].numel(), x.shape[-1])
+            u = torch.linalg.solve_triangular(self.matrix(), rows.mT, upper=False).mT
+            return u.reshape(x.shape), -self.log_diagonal.sum().expand(x.shape[:-1])
 
 
 def fit_affine(x: Float[Tensor, "n d"]) -> AffineMap:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Integer
 from torch import Tensor
 
 from gmlib._checks import check_count, check_tensor
@@ -31,7 +31,7 @@ class Permutation(Bijection):
         (tensor([3., 1., 2.]), tensor(0.))
     """
 
-    def __init__(self, order: Int[Tensor, " d"], event_shape: tuple[int, ...] | None = None) -> None:
+    def __init__(self, order: Integer[Tensor, " d"], event_shape: tuple[int, ...] | None = None) -> None:
         check_tensor("order", order, floating=False)
         if order.is_floating_point() or order.is_complex() or order.dtype is torch.bool:
             raise TypeError(f"order must have an integer dtype, got {order.dtype}")
@@ -43,7 +43,8 @@ class Permutation(Bijection):
                 f"event_shape must start with the length of order {len(order)}, got {event_shape}"
             )
         super().__init__(event_shape)
-        self.register_buffer("order", order.clone())
+        # 64 bits, which picking wants; a copy, so that no one else changes it.
+        self.register_buffer("order", order.to(torch.long, copy=True))
         self.register_buffer("back", order.argsort())
         self.order: Tensor
         self.back: Tensor

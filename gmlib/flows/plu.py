@@ -52,11 +52,12 @@ class PLU(Bijection):
         super().__init__((d,))
         W = starting_matrix(d, start, generator)
         P, L, U = torch.linalg.lu(W)
-        self.lower = nn.Parameter(L.tril(-1).float())
-        self.upper = nn.Parameter(U.triu(1).float())
+        dtype = torch.get_default_dtype()
+        self.lower = nn.Parameter(L.tril(-1).to(dtype))
+        self.upper = nn.Parameter(U.triu(1).to(dtype))
         diagonal = U.diagonal()
-        self.log_diagonal = nn.Parameter(diagonal.abs().log().float())
-        self.register_buffer("sign", diagonal.sign().float())
+        self.log_diagonal = nn.Parameter(diagonal.abs().log().to(dtype))
+        self.register_buffer("sign", diagonal.sign().to(dtype))
         # P as an order: (P v)_i = v_{order_i}.
         self.register_buffer("order", P.argmax(1))
         self.register_buffer("back", P.argmax(0))
@@ -67,7 +68,7 @@ class PLU(Bijection):
     def factors(self) -> tuple[Int[Tensor, " d"], Float[Tensor, "d d"], Float[Tensor, "d d"]]:
         """P as an order of rows, L with its ones, and U with its diagonal s."""
         upper = self.upper.triu(1) + torch.diag(self.sign * self.log_diagonal.exp())
-        return self.order, self.lower.tril(-1) + torch.eye(len(self.order)).to(upper), upper
+        return self.order, self.lower.tril(-1) + _eye_like(upper), upper
 
     def matrix(self) -> Float[Tensor, "d d"]:
         """The whole matrix W, so that x = W u."""
@@ -77,7 +78,7 @@ class PLU(Bijection):
     def inverse_matrix(self) -> Float[Tensor, "d d"]:
         r""":math:`W^{-1}`, by two triangular solves."""
         _, lower, upper = self.factors()
-        permuted = torch.eye(len(self.back)).to(upper)[self.back]
+        permuted = _eye_like(upper)[self.back]
         half = torch.linalg.solve_triangular(lower, permuted, upper=False, unitriangular=True)
         return torch.linalg.solve_triangular(upper, half, upper=True)
 
@@ -86,18 +87,27 @@ class PLU(Bijection):
         return self.log_diagonal.sum()
 
     def _forward(self, u: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
-        order, lower, upper = self.factors()
-        # One row a point, so everything is transposed.
-        x = (u @ upper.mT @ lower.mT).index_select(-1, order)
-        return x, self.log_det().expand(u.shape[:-1])
+        # Under autocast the products would round to bfloat16, and the inverse would not be one.
+        with torch.autocast(u.device.type, enabled=False):
+            order, lower, upper = self.factors()
+            # One row a point, so everything is transposed.
+            x = (u.to(upper.dtype) @ upper.mT @ lower.mT).index_select(-1, order)
+            return x, self.log_det().expand(u.shape[:-1])
 
     def _inverse(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
-        _, lower, upper = self.factors()
-        # Columns are points: one solve for the whole batch.
-        columns = x.index_select(-1, self.back).flatten(0, -2).mT if x.dim() > 1 else x[self.back, None]
-        half = torch.linalg.solve_triangular(lower, columns, upper=False, unitriangular=True)
-        u = torch.linalg.solve_triangular(upper, half, upper=True)
-        return u.mT.reshape(x.shape), -self.log_det().expand(x.shape[:-1])
+        with torch.autocast(x.device.type, enabled=False):
+            _, lower, upper = self.factors()
+            x = x.to(upper.dtype)
+            # Columns are points: one solve for the whole batch.
+            columns = x.index_select(-1, self.back).flatten(0, -2).mT if x.dim() > 1 else x[self.back, None]
+            half = torch.linalg.solve_triangular(lower, columns, upper=False, unitriangular=True)
+            u = torch.linalg.solve_triangular(upper, half, upper=True)
+            return u.mT.reshape(x.shape), -self.log_det().expand(x.shape[:-1])
+
+
+def _eye_like(matrix: Tensor) -> Tensor:
+    """The identity in the place of a square matrix."""
+    return torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
 
 
 def starting_matrix(d: int, start: str, generator: torch.Generator | None = None) -> Float[Tensor, "d d"]:

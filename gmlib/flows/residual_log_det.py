@@ -104,5 +104,5 @@ class RouletteLogDet(ResidualLogDet):
         n = int(roulette_stops((), survive=self.survive, kept=self.kept))
         v = probe(u.shape, dtype=u.dtype, device=u.device)
         terms = probed_log_det_terms(product, v, n, event_dims=event_dims)
-        chance = roulette_survival(n, survive=self.survive, kept=self.kept, dtype=u.dtype)
-        return (terms / chance.to(u.device)).sum(-1)
+        chance = roulette_survival(n, survive=self.survive, kept=self.kept, dtype=u.dtype, device=u.device)
+        return (terms / chance).sum(-1)

@@ -13,7 +13,12 @@ from gmlib._checks import check_count, check_number, check_tensor
 
 
 def roulette_survival(
-    n: int, *, survive: float, kept: int = 1, dtype: torch.dtype | None = None
+    n: int,
+    *,
+    survive: float,
+    kept: int = 1,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
 ) -> Float[Tensor, " n"]:
     r"""The chance that the k-th term is reached, :math:`P(N \ge k)`, for k = 1, ..., n.
 
@@ -26,6 +31,7 @@ def roulette_survival(
         survive: r, between 0 and 1, both excluded.
         kept: m, how many terms are always taken.
         dtype: dtype of the result; None for torch's default.
+        device: where the result is made; None for torch's default.
 
     Returns:
         Chances, shape (n,).
@@ -40,7 +46,7 @@ def roulette_survival(
     """
     check_count("n", n)
     _check(survive, kept)
-    k = torch.arange(1, n + 1, dtype=dtype or torch.get_default_dtype())
+    k = torch.arange(1, n + 1, dtype=dtype or torch.get_default_dtype(), device=device)
     return survive ** (k - kept).clamp_min(0)
 
 
@@ -112,7 +118,7 @@ def russian_roulette(
     check_tensor("terms", terms)
     check_tensor("stops", stops, floating=False)
     n = terms.shape[-1]
-    chance = roulette_survival(n, survive=survive, kept=kept, dtype=terms.dtype).to(terms.device)
+    chance = roulette_survival(n, survive=survive, kept=kept, dtype=terms.dtype, device=terms.device)
     reached = torch.arange(1, n + 1, device=terms.device) <= stops[..., None]
     return torch.where(reached, terms / chance, 0.0).sum(-1)
 
@@ -142,7 +148,8 @@ def roulette_variance(
         tensor(0.5000, dtype=torch.float64)
     """
     check_tensor("terms", terms)
-    chance = roulette_survival(terms.shape[-1], survive=survive, kept=kept, dtype=terms.dtype).to(terms)
+    n = terms.shape[-1]
+    chance = roulette_survival(n, survive=survive, kept=kept, dtype=terms.dtype, device=terms.device)
     later = terms.flip(-1).cumsum(-1).flip(-1) - terms
     return (terms * (terms + 2 * later) / chance).sum(-1) - terms.sum(-1).square()
 

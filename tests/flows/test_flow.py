@@ -8,12 +8,14 @@ from torch import Tensor, nn
 
 from gmlib.distributions import Gaussian
 from gmlib.flows import (
+    ActNorm,
     Additive,
     Affine,
     Bijection,
     Composition,
     Elementwise,
     Flow,
+    FullPrecision,
     Inverse,
     StandardNormal,
     StandardUniform,
@@ -185,6 +187,30 @@ def test_sum_event() -> None:
     assert torch.equal(sum_event(value, 2), value.sum((1, 2)))
 
 
+def test_wrappers_pass_the_start_from_data_on() -> None:
+    x = 3 + 2 * torch.randn(50, 2, generator=generator())
+    wrapped = FullPrecision(ActNorm((2,)))
+    u = wrapped.initialise(x)
+    torch.testing.assert_close(u.mean(0), torch.zeros(2), rtol=0, atol=1e-5)
+    torch.testing.assert_close(u.std(0, correction=0), torch.ones(2))
+    # An inverse of an inverse is the map; where nothing starts from data there is nothing to pass on.
+    twice = Inverse(Inverse(Composition([ActNorm((2,)), affine(0.1, 0.2)])))
+    torch.testing.assert_close(twice.initialise(x).mean(0), torch.zeros(2), rtol=0, atol=1e-5)
+    plain = Inverse(Composition([affine(0.1, 0.2), affine(0.3, 0.4)]))
+    torch.testing.assert_close(plain.initialise(x), plain.inverse(x)[0])
+
+
+def test_full_precision_draws_the_cheap_way() -> None:
+    class Cheap(Towards):
+        def _push(self, u: Tensor, c: Tensor | None) -> Tensor:
+            assert c is not None
+            return u + c
+
+    layer = Cheap()
+    assert FullPrecision(layer).push(torch.zeros(2), torch.ones(2)).tolist() == [1.0, 1.0]
+    assert layer.called == 0
+
+
 @pytest.mark.bad_input
 def test_bad_input() -> None:
     layer = affine(0.0, 0.0)
@@ -205,6 +231,10 @@ def test_bad_input() -> None:
             base((2,)).log_prob(torch.zeros(3))
         with pytest.raises(TypeError, match=r"^u must have a floating dtype"):
             base((2,)).log_prob(torch.zeros(2, dtype=torch.long))
+    with pytest.raises(
+        ValueError, match=r"^bijection must start from no data to be initialised backwards, got ActNorm"
+    ):
+        Inverse(Composition([layer, ActNorm((2,))])).initialise(torch.zeros(3, 2))
     flow = Flow(StandardNormal((2,)), Towards())
     with pytest.raises(ValueError, match=r"^c must have shape \(\*batch, 2\) for this map, got None"):
         flow.sample((3,))

@@ -213,6 +213,59 @@ def test_plu_convolution_needs_no_decomposition() -> None:
     assert counts == {"plu": 0, "dense": 3}  # a determinant each way, and an inverse
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: AffineMap(8),
+        lambda: PLU(8),
+        lambda: Conv1x1((8, 2, 2)),
+        lambda: Conv1x1((8, 2, 2), kind="dense"),
+    ],
+)
+def test_autocast_rounds_no_matrix(make) -> None:
+    layer = make()
+    with torch.no_grad():
+        for i, parameter in enumerate(layer.parameters()):
+            parameter.add_(0.1 * normal(*parameter.shape, seed=i).float())
+    u = normal(16, *layer.event_shape).float()
+    plain = layer(u)
+    with torch.autocast("cpu", torch.bfloat16):
+        x, log_det = layer(u)
+        back, back_log_det = layer.inverse(x)
+        rounded = layer.inverse(layer(u.bfloat16())[0])[0]  # as another layer's network may give it
+    for found, wanted in ((x, plain[0]), (log_det, plain[1]), (back, u), (back_log_det, -plain[1])):
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-4)
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, u.bfloat16().float(), rtol=0, atol=1e-4)
+
+
+def test_matrices_are_made_where_they_are_used() -> None:
+    plu, u = PLU(4).to(F64), normal(3, 4)
+    with Calls() as calls, torch.no_grad():
+        plu.inverse(plu(u)[0])
+        plu.inverse_matrix()
+    assert calls.count("_to_copy") == 0
+
+
+def test_linear_layers_are_made_in_the_default_dtype() -> None:
+    torch.set_default_dtype(F64)
+    try:
+        layers = [PLU(3), Conv1x1((3, 2, 2)), Conv1x1((3, 2, 2), kind="dense")]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for layer in layers:
+        assert all(value.dtype in (F64, torch.long) for value in layer.state_dict().values())
+        u = normal(4, *layer.event_shape)
+        torch.testing.assert_close(layer.inverse(layer(u)[0])[0], u, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+def test_an_order_may_be_of_any_integers(dtype: torch.dtype) -> None:
+    x = Permutation(torch.tensor([2, 0, 1], dtype=dtype))(torch.tensor([1.0, 2.0, 3.0]))[0]
+    assert x.tolist() == [3.0, 1.0, 2.0]
+
+
 @pytest.mark.bad_input
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match="d must be at least 1, got 0"):

@@ -189,6 +189,10 @@ def test_what_decides_is_the_spectral_radius_which_the_norm_bounds() -> None:
         assert (long / short < 1.01) is finite
 
 
+def test_chances_are_made_where_they_are_asked_for() -> None:
+    assert roulette_survival(3, survive=0.5, device=torch.device("meta")).device.type == "meta"
+
+
 @pytest.mark.bad_input
 def test_bad_input_is_named() -> None:
     with pytest.raises(ValueError, match=r"^matrix must have shape \(\*batch, d, d\), got shape \(2, 3\)"):
