@@ -1956,7 +1956,9 @@ def test_layers_play_to_the_data_and_stop_there(browser: Any, site: str) -> None
         assert_stack(found)
         play = found.get_by_role("button", name="To the data")
         play.click()
-        tab.wait_for_timeout(600)
+        tab.wait_for_function(
+            "() => Number(document.querySelector('[data-widget=coupling-stack] input[type=range]').value) > 0.2"
+        )
         assert play.get_attribute("aria-pressed") == "true"
         play.click()
         level = float(found.get_by_label("layers done").input_value())
