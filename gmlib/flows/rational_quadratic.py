@@ -89,7 +89,7 @@ class RationalQuadratic(Spline):
         secant = height / width
         xi = (point - start_u) / width
         x = start_x + height * _fraction(xi, secant, left, right)
-        return x, _log_slope(xi, secant, left, right)
+        return x, _log_slope(xi, 1 - xi, secant, left, right)
 
     def _unit_inverse(self, point: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         found, left, right = self._knots(point, params, 1)
@@ -97,13 +97,17 @@ class RationalQuadratic(Spline):
         secant = height / width
         # Rounding may put a point just outside its bin, where the root below could be one of a negative number.
         eta = ((point - start_x) / height).clamp(0, 1)
-        # xi solves a xi^2 + b xi = s eta with a + b = s and b = gap + 2 s eta. Its discriminant, b^2 + 4 a s eta, loses
-        # its digits to cancellation; written as gap^2 + 4 s^2 eta (1 - eta) it has nothing to cancel.
-        gap = left * (1 - eta) - right * eta
-        reach = 2 * secant * eta
-        xi = reach / (gap + reach + (gap.square() + 2 * secant * reach * (1 - eta)).sqrt())
-        u = start_u + width * xi
-        return u, -_log_slope(xi, secant, left, right)
+        down, double = 1 - eta, 2 * secant
+        gap, reach = left * down - right * eta, double * eta
+        # xi / (1 - xi) = reach / t with t = root + gap, where root^2 = gap^2 + product has nothing to cancel. For gap < 0
+        # the sum has, and t is the quotient of the product and root - gap: no digit of xi is lost, nor of 1 - xi, which
+        # the slope needs as much.
+        product, above = reach * double * down, gap >= 0
+        whole = (gap.square() + product).sqrt() + torch.where(above, gap, -gap)
+        t = torch.where(above, whole, product / whole)
+        total = reach + t
+        xi, rest = reach / total, t / total
+        return start_u + width * xi, -_log_slope(xi, rest, secant, left, right)
 
 
 def _fraction(xi: Tensor, secant: Tensor, left: Tensor, right: Tensor) -> Tensor:
@@ -112,9 +116,8 @@ def _fraction(xi: Tensor, secant: Tensor, left: Tensor, right: Tensor) -> Tensor
     return (secant * xi.square() + left * arch) / (secant + (left + right - 2 * secant) * arch)
 
 
-def _log_slope(xi: Tensor, secant: Tensor, left: Tensor, right: Tensor) -> Tensor:
-    """Logarithm of the slope at ``xi``."""
-    rest = 1 - xi
+def _log_slope(xi: Tensor, rest: Tensor, secant: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Logarithm of the slope at ``xi``, ``rest`` being 1 - xi."""
     arch = xi * rest
     ratio = secant / (secant + (left + right - 2 * secant) * arch)
     return (ratio.square() * (right * xi.square() + 2 * secant * arch + left * rest.square())).log()

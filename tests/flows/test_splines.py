@@ -128,6 +128,27 @@ def test_rq_spline_keeps_its_digits_where_it_is_steep() -> None:
     assert ((back - u).abs() * log_slope.exp().clamp(max=1) < 1e-13).all()
 
 
+def test_rq_spline_in_single_precision_is_that_in_double() -> None:
+    """Raw parameters of size 8: slopes from 1/1000 to 30, bins of all sizes. What float32 adds beside rounding x itself."""
+    h, generator = RationalQuadratic(8, 5.0), torch.Generator().manual_seed(0)
+    params = 8 * torch.randn(200_000, h.n_params, generator=generator)
+    x = 10 * torch.rand(200_000, generator=generator) - 5
+    u, log_slope = h.inverse(x, params)
+    exact_u, exact = h.inverse(x.double(), params.double())
+    # A rounding of x moves u by the inverse's slope, of which the knots have up to 1e6 and points near them more.
+    steep = exact.exp().clamp(min=1)
+    assert ((u - exact_u).abs() < 1e-5 * steep).all()
+    assert (log_slope - exact).abs().max() < 0.15
+
+
+def test_the_rq_inverse_has_its_gradient_where_the_two_forms_of_its_root_meet() -> None:
+    # The identity at the middle of a bin: the slopes' shares at both ends are equal, as 1/8 is held without rounding.
+    h = RationalQuadratic(4, 1.0, low=0.0, min_size=0.0)
+    x = torch.tensor([0.125], dtype=F64, requires_grad=True)
+    params = h.identity().to(F64)[None].requires_grad_()
+    assert torch.autograd.gradcheck(h.inverse, (x, params))
+
+
 def test_linear_spline() -> None:
     h = LinearSpline(6, 2.0)
     params = shaken(h, 7)

@@ -69,7 +69,7 @@ export function inverse(spline, x) {
   const [width, height] = [u[i + 1] - u[i], values[i + 1] - values[i]];
   const mean = height / width;
   const up = (x - values[i]) / height;
-  // The root of a quadratic equation, written so that no digits cancel.
+  // The root of a quadratic equation; where gap < 0 digits cancel, of which a double has enough for a picture.
   const gap = slopes[i] * (1 - up) - slopes[i + 1] * up;
   const t = (2 * mean * up) / (gap + 2 * mean * up + Math.sqrt(gap * gap + 4 * mean * mean * up * (1 - up)));
   return [u[i] + t * width, -Math.log(inside(spline, i, t)[1])];

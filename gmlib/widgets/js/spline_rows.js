@@ -48,7 +48,7 @@ export class SplineRows {
     const [left, right] = [this.slope(rows, p, i), this.slope(rows, p, i + 1)];
     let t = (v - u) / width;
     if (back) {
-      // The root of a quadratic equation, written so that no digits cancel.
+      // The root of a quadratic equation; where gap < 0 digits cancel, of which a double has enough for a picture.
       const up = (v - x) / height;
       const gap = left * (1 - up) - right * up;
       t = (2 * mean * up) / (gap + 2 * mean * up + Math.sqrt(gap * gap + 4 * mean * mean * up * (1 - up)));
