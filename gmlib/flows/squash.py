@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -41,7 +42,7 @@ class Sigmoid(Bijection):
         return torch.sigmoid(u), sum_event(log_slope, len(self.event_shape))
 
     def _inverse(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
-        x = _inside(x)
+        x = inside(x)
         low, high = x.log(), (-x).log1p()
         return low - high, -sum_event(low + high, len(self.event_shape))
 
@@ -78,7 +79,7 @@ class NormalCdf(Bijection):
         return x, sum_event(_log_normal(u), len(self.event_shape))
 
     def _inverse(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
-        u = torch.special.ndtri(_inside(x))
+        u = torch.special.ndtri(inside(x))
         return u, -sum_event(_log_normal(u), len(self.event_shape))
 
 
@@ -86,6 +87,12 @@ def _log_normal(u: Tensor) -> Tensor:
     return -0.5 * (u.square() + math.log(2 * math.pi))
 
 
-def _inside(x: Tensor) -> Tensor:
+def inside(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Points at or beyond the ends of (0, 1) as the nearest floating-point numbers inside; the others as they are.
+
+    Example:
+        >>> inside(torch.tensor([0.0, 0.5, 1.0])).log().isfinite().tolist()
+        [True, True, True]
+    """
     limits = torch.finfo(x.dtype)
     return x.clamp(limits.tiny, 1 - limits.eps / 2)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Categorical, MixtureSameFamily, Normal
 
 from gmlib.distributions import cross
-from gmlib.flows import MixtureQuantile, rnade
+from gmlib.flows import Affine, Elementwise, Flow, MixtureQuantile, NormalCdf, StandardNormal, rnade
 
 F64 = torch.float64
 
@@ -19,6 +19,13 @@ def mixture(params: Tensor) -> MixtureSameFamily:
     """The law that 3K parameters stand for, from another library."""
     logits, means, log_sds = params.unflatten(-1, (3, -1)).unbind(-2)
     return MixtureSameFamily(Categorical(logits=logits), Normal(means, log_sds.exp()))
+
+
+def tail(x: Tensor, params: Tensor, *, right: bool = False) -> Tensor:
+    """Mass to the left of x, or to the right, to all digits: sums of log Phi, which the other library has not."""
+    logits, means, log_sds = params.unflatten(-1, (3, -1)).unbind(-2)
+    z = (x[..., None] - means) / log_sds.exp()
+    return (logits.log_softmax(-1) + torch.special.log_ndtr(-z if right else z)).logsumexp(-1).exp()
 
 
 def off_uniform(u: Tensor) -> float:
@@ -109,7 +116,8 @@ def test_quantiles() -> None:
     for means, log_sd in (((-1.0, 2.0, 0.3), -0.5), ((-5.0, 5.0, 0.0), -7.0), ((-50.0, 50.0, 50.1), -3.0)):
         params = torch.tensor([0.2, 0.3, -0.1, *means, log_sd, log_sd + 0.2, log_sd], dtype=F64).expand(9, 9)
         x, log_slope = MixtureQuantile(3).forward(u, params)
-        torch.testing.assert_close(mixture(params).cdf(x), u, rtol=0, atol=1e-12)
+        torch.testing.assert_close(tail(x, params), u, rtol=1e-11, atol=0)
+        torch.testing.assert_close(tail(x, params, right=True), 1 - u, rtol=1e-11, atol=0)
         assert (x.diff() >= 0).all()
     # A gap in which the density underflows: any point in it is a median, and nothing is NaN.
     params = torch.tensor([0.0, 0.0, -50.0, 50.0, -5.0, -5.0], dtype=F64, requires_grad=True)
@@ -117,6 +125,51 @@ def test_quantiles() -> None:
     assert -50 < x.item() < 50
     x.backward()
     assert torch.isfinite(params.grad).all()
+
+
+def test_a_normal_law_through_its_own_quantiles_keeps_its_tails() -> None:
+    """The density of N(0, e^{.6}) by way of u in (0, 1): left to -9 in float32; right as far as u is held near 1."""
+    law = Normal(torch.tensor(0.0, dtype=F64), math.exp(0.3))
+    for dtype, ends, tolerance in (
+        (torch.float32, (-9.0, -7.0, -5.5, 0.0, 3.5), 3e-3),
+        (F64, (-35.0, -9.0, -5.5, 6.5), 3e-3),
+    ):
+        layers = [Elementwise(Affine(), (1,)), NormalCdf((1,)), Elementwise(MixtureQuantile(1), (1,))]
+        flow = Flow(StandardNormal((1,)), layers).to(dtype)
+        torch.nn.init.constant_(layers[0].params[0, :1], 0.3)
+        x = torch.tensor(ends, dtype=dtype)[:, None]
+        found = flow.log_prob(x).to(F64)
+        torch.testing.assert_close(found, law.log_prob(x[:, 0].to(F64)), rtol=0, atol=tolerance)
+        # Beyond, densities are too small, never too large.
+        beyond = torch.linspace(6.0, 40.0, 50, dtype=dtype)[:, None]
+        found = flow.log_prob(torch.cat([-beyond, beyond])).to(F64)
+        assert torch.isfinite(found).all()
+        assert (found < law.log_prob(torch.cat([-beyond, beyond])[:, 0].to(F64)) + 1).all()
+
+
+def test_quantiles_in_single_precision_are_those_of_double() -> None:
+    u = torch.tensor([1e-37, 1e-20, 1e-9, 0.3, 0.5, 0.99, 1 - 2**-20, 1 - 2**-24])
+    params = torch.tensor([0.2, 0.3, -0.1, -1.0, 2.0, 0.3, -0.5, -0.3, -0.5]).expand(8, 9)
+    x, log_slope = MixtureQuantile(3).forward(u, params)
+    wanted, wanted_log_slope = MixtureQuantile(3).forward(u.double(), params.double())
+    torch.testing.assert_close(x.double(), wanted, rtol=2e-6, atol=2e-6)
+    torch.testing.assert_close(log_slope.double(), wanted_log_slope, rtol=2e-5, atol=2e-5)
+
+
+def test_the_ends_of_the_interval_are_read_as_numbers_inside() -> None:
+    """`torch.rand` gives 0 now and then."""
+    for dtype in (torch.float32, F64):
+        for components in (1, 3):
+            h = MixtureQuantile(components)
+            u = torch.tensor([0.0, 1.0], dtype=dtype, requires_grad=True)
+            params = h.identity().to(dtype).repeat(2, 1).requires_grad_()
+            x, log_slope = h.forward(u, params)
+            assert torch.isfinite(x).all()
+            assert torch.isfinite(log_slope).all()
+            assert x[0] < -4.5 < 4.5 < x[1]
+            (x.sum() + log_slope.sum()).backward()
+            assert torch.isfinite(u.grad).all()
+            assert torch.isfinite(params.grad).all()
 
 
 def test_the_gradient_of_a_quantile_is_that_of_the_implicit_function() -> None:

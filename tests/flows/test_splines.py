@@ -20,6 +20,7 @@ from gmlib.flows import (
     cubic_is_monotone,
     histogram_layer,
 )
+from gmlib.flows._levels import level_counts
 
 F64 = torch.float64
 EVERY = [LinearSpline(6, 2.0), QuadraticSpline(6, 2.0), CubicSpline(6, 2.0), RationalQuadratic(6, 2.0)]
@@ -224,8 +225,17 @@ def test_histogram_layer_is_the_table_of_counts() -> None:
     wanted = sum(table[i, x[:, i]].log() for i in range(2))
     for place in (0.01, 0.5, 0.99):
         # A cell has volume (1/4)^2: its mass is density times that.
-        found = flow.log_prob((x + place) / 4) - 2 * math.log(4)
+        found = flow.log_prob((x.double() + place) / 4) - 2 * math.log(4)
         torch.testing.assert_close(found, wanted, rtol=1e-7, atol=1e-7)
+
+
+def test_levels_are_counted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randint(0, 5, (100, 2, 3), generator=torch.Generator().manual_seed(0))
+    whole = torch.nn.functional.one_hot(x, 6).sum(0).double()
+    assert torch.equal(level_counts(x, 6), whole)
+    monkeypatch.setattr("gmlib.flows._levels.PART", 13)
+    assert torch.equal(level_counts(x.to(torch.uint8), 6), whole)
+    assert torch.equal(level_counts(x[:, 0, 0], 6), whole[0, 0])
 
 
 @pytest.mark.bad_input
