@@ -22,7 +22,7 @@ from gmlib.training import TrainConfig
 RECORD = Path(__file__).with_name("flow_plane.json")
 """The recorded rows, packaged with gmlib."""
 
-LAWS = ("two_moons", "cross", "banana", "eight_gaussians", "checkerboard")
+LAWS = ("two_moons", "cross", "banana", "eight_gaussians")
 """The laws of the table."""
 
 OPTIONS: dict[str, dict[str, Any]] = {

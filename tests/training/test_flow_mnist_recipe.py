@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from gmlib.checkpoints import checkpoint, load_into
+from gmlib.classical import PixelHistograms
 from gmlib.data import mnist
 from gmlib.data.files import assets_folder
 from gmlib.flows import Dequantised
@@ -89,6 +91,29 @@ def test_the_weights_fit_into_the_repository(name: str) -> None:
     numbers = sum(tensor.numel() for tensor in model.state_dict().values())
     assert recipe.dtype == torch.float16
     assert 2 * numbers < 4 * 2**20
+
+
+@pytest.mark.slow
+def test_shipped_weights() -> None:
+    entry = checkpoint("flow-mnist-small")
+    found = entry.metrics["seeds"]["0"]
+    assert (Path(__file__).parents[2] / entry.recipe).is_file()
+    # More draws tighten the bound, and the noise that was learnt beats the one that was not.
+    assert found["bits_per_dim"] < found["bits_per_dim_1"] < found["uniform_bits_per_dim"]
+    model = mnist_flow(full=False).model.eval()
+    load_into(model, "flow-mnist-small")
+    assert isinstance(model, Dequantised)
+    images = mnist("test").images[:100].reshape(-1, 1, 28, 28)
+    again = evaluator(images, samples=2)(model)
+    # Another hundred test images: within four of their standard errors of the record's ten thousand.
+    for key in ("bits_per_dim_1", "uniform_bits_per_dim_1"):
+        assert abs(again[key] - found[key]) < 4 * again[f"{key}_error"], key
+    histograms = PixelHistograms(mnist("train").images.flatten(1), levels=256, smoothing=0.01)
+    floor = bits_per_dim(-histograms.log_prob(images.flatten(1)).mean(), 784)
+    assert again["bits_per_dim"] < float(floor) - 0.3
+    drawn = model.sample((4,), generator=torch.Generator().manual_seed(0))
+    assert drawn.dtype == torch.uint8
+    assert bool((drawn.flatten(1) > 128).any(1).all())
 
 
 def test_half_precision_networks_leave_the_flow_a_bijection() -> None:
