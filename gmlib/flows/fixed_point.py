@@ -24,8 +24,9 @@ def fixed_point_path(
     .. math:: u_{k+1} = x - g(u_k), \qquad
         \lVert u_k - u_*\rVert \le \frac{L^k}{1 - L}\,\lVert u_1 - u_0\rVert \quad\text{if } \operatorname{Lip}(g) \le L < 1
 
-    That g contracts is enough, not necessary, for u + g(u) to be invertible; for the iteration to converge it is needed
-    near the solution: with g(u) = 1.5 u the map x = 2.5 u has an inverse, and the iterates run away from it.
+    That g contracts is enough, not necessary, for u + g(u) to be invertible, nor is it necessary for the iteration. From
+    starts near the solution that converges if the Jacobian of g has a spectral radius below 1 there, and in general not
+    if it is above: with g(u) = 1.5 u the map x = 2.5 u has an inverse, and the iterates run away from it.
 
     Args:
         residual: g.

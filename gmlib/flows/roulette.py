@@ -88,7 +88,7 @@ def russian_roulette(
         \mathbb E\,\hat S = \sum_{k=1}^\infty \Delta_k
 
     Unbiased for every r, but of finite variance only when the terms fall fast enough: for
-    :math:`|\Delta_k| \le C L^k/k` whenever :math:`r > L^2`.
+    :math:`|\Delta_k| \le C L^k/k` whenever :math:`r \ge L^2`.
 
     (:eq:`eq-05b-roulette` in the book.)
 

@@ -13,7 +13,7 @@ from scipy.linalg import expm
 from scipy.stats import norm
 from torch import Tensor
 
-from gmlib.exercises import find
+from gmlib.exercises import check, find
 from gmlib.exercises.flows._cases import MaskedNet, table_of_banana, table_of_cross
 from gmlib.flows import Affine, QuadraticShear, log_det_terms, reference_matrix
 
@@ -116,6 +116,12 @@ def test_problem_15_2_1() -> None:
     assert mean.item() == pytest.approx((a[1] + a[2]).item())
     variance = (2 * a[0]).exp() + 2 * a[1] ** 2 + 2 * a[2] ** 2
     assert (mass * (third - mean) ** 2).sum().item() == pytest.approx(variance.item())
+    # The kurtosis of (e), for a log-scale that depends on u1, by the same rule on more points.
+    axis, weight = np.polynomial.hermite_e.hermegauss(60)
+    weight /= weight.sum()
+    spread = [(weight * np.exp(0.3 * n * axis)).sum() * (weight * axis**n).sum() for n in (2, 4)]
+    assert spread[0] == pytest.approx(math.exp(2 * 0.09))
+    assert spread[1] / spread[0] ** 2 == pytest.approx(3 * math.exp(4 * 0.09))
     covariance = (mass * (third - mean) * (fourth - (mass * fourth).sum())).sum()
     assert covariance.item() == pytest.approx((2 * a[1] * b[1] + 2 * a[2] * b[2]).item())
 
@@ -153,6 +159,27 @@ def test_floors_of_cross_and_banana(name: str, cross: float, banana: float | Non
         assert floor(p.T, x2, x1).item() == pytest.approx(0, abs=1e-6)
 
 
+def test_the_floor_as_two_divergences_is_accepted() -> None:
+    """The formula of (a) as it stands, with sums, is the one of (b) on every input."""
+
+    def normal(x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
+        return -0.5 * (x - mean) ** 2 / var - 0.5 * (2 * math.pi * var).log()
+
+    def floor(p: Tensor, x1: Tensor, x2: Tensor) -> Tensor:
+        step1, step2 = x1[1] - x1[0], x2[1] - x2[0]
+        first = p.sum(1) * step2
+        given = p / first[:, None]
+        mean1 = (first * x1).sum() * step1
+        var1 = (first * (x1 - mean1) ** 2).sum() * step1
+        mean2 = given @ x2 * step2
+        var2 = (given * (x2 - mean2[:, None]) ** 2).sum(1) * step2
+        of_first = (first * (first.log() - normal(x1, mean1, var1))).sum() * step1
+        ratio = given.log() - normal(x2, mean2[:, None], var2[:, None])
+        return of_first + (first[:, None] * given * ratio).sum() * step1 * step2
+
+    assert check("flows.floors", floor, record=False)
+
+
 def test_the_grids_hold_the_two_laws() -> None:
     for (p, x1, x2), entropy in (
         (table_of_cross(), 1.4531),
@@ -168,7 +195,7 @@ def test_maf_and_iaf_undo_each_other_and_the_passes_are_counted() -> None:
     v = random(7, 5, seed=1)
     net = MaskedNet(weights)
     maf, iaf = answer("maf-and-iaf")(v, net)
-    assert net.calls == 5 + 1
+    assert net.calls == 5
     again, _ = answer("maf-and-iaf")(iaf, MaskedNet(weights))
     torch.testing.assert_close(again, v)
     _, back = answer("maf-and-iaf")(maf, MaskedNet(weights))
@@ -176,6 +203,16 @@ def test_maf_and_iaf_undo_each_other_and_the_passes_are_counted() -> None:
     jacobian = torch.autograd.functional.jacobian(lambda y: torch.stack(MaskedNet(weights)(y)), v[0])
     for slopes in torch.as_tensor(jacobian):
         assert torch.equal(slopes, slopes.tril(-1))
+
+
+@pytest.mark.parametrize(("needless", "passed"), [(0, True), (1, True), (2, False)])
+def test_one_call_of_the_net_more_than_needed_is_accepted(needless: int, passed: bool) -> None:
+    def slower(v: Tensor, net: Any) -> Tensor:
+        for _ in range(needless):
+            net(v)
+        return answer("maf-and-iaf")(v, net)
+
+    assert bool(check("flows.maf-and-iaf", slower, record=False)) is passed
 
 
 def test_the_linear_field_against_scipy() -> None:
@@ -190,6 +227,9 @@ def test_how_far_eulers_log_determinant_is_from_the_trace() -> None:
     steps = 80 * torch.linalg.slogdet(torch.eye(6, dtype=F64) + step * a)[1] - a.trace()
     assert steps.item() == pytest.approx(7.526e-4, abs=1e-7)
     assert -step / 2 * (a @ a).trace().item() == pytest.approx(7.639e-4, abs=1e-7)
+    for b, sign in ((a + a.T, -1), (a - a.T, 1)):
+        one = torch.linalg.slogdet(torch.eye(6, dtype=F64) + step * b)[1] - step * b.trace()
+        assert torch.sign(one).item() == sign
 
 
 def test_the_convolution_against_the_jacobian_by_autograd() -> None:
@@ -239,3 +279,11 @@ def test_the_variance_of_the_worst_block_grows_without_end_below_the_squared_con
     terms = -(0.6**k) / k
     short, long = (answer("roulette")(terms[:n], r)[1].item() for n in (200, 400))
     assert (long / short < 1.001) is finite
+
+
+def test_the_variance_of_the_worst_block_is_finite_at_the_squared_constant() -> None:
+    k = torch.arange(1, 4001, dtype=F64)
+    terms = -(0.6**k) / k
+    # The terms left fall like 1/k^2, so that each doubling adds half as much as the one before.
+    ends = [answer("roulette")(terms[:n], 0.36)[1].item() for n in (50, 100, 200)]
+    assert (ends[2] - ends[1]) / (ends[1] - ends[0]) == pytest.approx(0.5, abs=0.03)

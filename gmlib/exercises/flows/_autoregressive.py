@@ -41,6 +41,11 @@ def _laws(generator: torch.Generator) -> Cases:
         cases.append({"p": p, "x1": x1, "x2": x2})
     p, x1, x2 = table_of_banana()
     cases.append({"p": p.T.contiguous(), "x1": x2, "x2": x1})
+    # The grids cut off a little of each law; with sums for integrals, all forms of the floor agree only for mass 1.
+    for case in cases:
+        case["p"] = case["p"] / (
+            case["p"].sum() * (case["x1"][1] - case["x1"][0]) * (case["x2"][1] - case["x2"][0])
+        )
     return cases
 
 
@@ -54,7 +59,7 @@ def _free(case: Any, found: Tensor) -> bool:
     centre = share @ x1
     std = (share @ (x1 - centre) ** 2).sqrt()
     best = normal_density(x1, centre, std)[:, None] * normal_density(x2, mean[:, None], var.sqrt()[:, None])
-    reachable = (best - p).abs().max() < 1e-6 * p.max()
+    reachable = (best - p).abs().max() < 1e-4 * p.max()
     return not bool(reachable) or abs(found.item()) < 1e-4
 
 
@@ -79,7 +84,8 @@ entropy of $p$. (c) Compute it for the cross, $\frac12\mathcal N(0, \operatornam
 N(0, \operatorname{diag}(0.15^2, 1))$, and for the banana, $x_2 \sim \mathcal N(0, 4)$ and
 $x_1 \sim \mathcal N(\frac14x_2^2, 1)$. (d) What changes when the banana is made in the order $(x_2, x_1)$?
 
-Write `floor(p, x1, x2)` for a law given on a grid, with sums in place of integrals.
+Write `floor(p, x1, x2)` for a law given on a grid, with sums in place of integrals; by these sums its mass
+is 1.
 """,
     answer="floor",
     stub="""
@@ -218,16 +224,16 @@ MAF_AND_IAF = Exercise(
     difficulty=2,
     minutes=30,
     statement=r"""
-A masked net turns a vector $y$ into log-scales $a(y)$ and shifts $\mu(y)$ whose $i$-th entries depend on
-$y_1, \dots, y_{i-1}$ only. A masked autoregressive flow (MAF) conditions on the data,
-$x_i = u_i\,e^{a_i(x)} + \mu_i(x)$. (a) Write down its inverse. How many evaluations of the net does each direction take?
-(b) Exchange the letters $u$ and $x$ in the inverse: this is an inverse autoregressive flow (IAF), which conditions on
-the noise. Show that it undoes the MAF with the same net. (c) Which of the two would you train by maximum likelihood,
-which would you take as the posterior of a VAE, and why does the IAF need no second pass for the density of its *own*
-samples?
+A masked net turns a vector $y$ into log-scales $a(y)$ and shifts $\mu(y)$ whose $i$-th entries depend on $y_1, \dots,
+y_{i-1}$ only. A masked autoregressive flow (MAF) conditions on the data, $x_i = u_i\,e^{a_i(x)} + \mu_i(x)$. (a) Write
+down its inverse. How many evaluations of the net does each direction take? (b) Exchange the letters $u$ and $x$ in the
+inverse: this is an inverse autoregressive flow (IAF), which conditions on the noise, {eq}`eq-05-iaf` with the inverse
+of the MAF's affine map for $h$. Show that it undoes the MAF with the same net. (c) Which of the two would you train by
+maximum likelihood, which would you take as the posterior of a VAE, and why does the IAF need no second pass for the
+density of its *own* samples?
 
 Write `two_samples(v, net)`: what the MAF makes of the noise `v`, and what the IAF of (b) makes of the same noise. Call
-`net` as few times as you can: the check counts.
+`net` at most $d + 1$ times; the check counts. Can you save one of these calls?
 """,
     answer="two_samples",
     stub="""
@@ -241,7 +247,9 @@ def two_samples(v, net):
     a, mu = net(v)
     iaf = (v - mu) * torch.exp(-a)
     maf = torch.zeros_like(v)
-    for i in range(v.shape[-1]):
+    # The first entries of a and mu depend on nothing: they are here already.
+    maf[:, 0] = v[:, 0] * torch.exp(a[:, 0]) + mu[:, 0]
+    for i in range(1, v.shape[-1]):
         a, mu = net(maf)
         maf[:, i] = v[:, i] * torch.exp(a[:, i]) + mu[:, i]
     return torch.stack([maf, iaf])
@@ -256,7 +264,7 @@ def two_samples(v, net):
         Mistake(
             "maf-in-one-pass",
             (
-                ("for i in range(v.shape[-1]):\n        a, mu = net(maf)\n        ", "a, mu = net(v)\n    "),
+                ("for i in range(1, v.shape[-1]):\n        a, mu = net(maf)\n        ", ""),
                 ("maf[:, i] = v[:, i] * torch.exp(a[:, i]) + mu[:, i]", "maf = v * torch.exp(a) + mu"),
             ),
             "One evaluation for the MAF is too good to be true: the net wants coordinates of x that are not there yet.",
@@ -273,6 +281,10 @@ def two_samples(v, net):
                 (
                     "maf[:, i] = v[:, i] * torch.exp(a[:, i]) + mu[:, i]",
                     "maf[:, i] = (v[:, i] - mu[:, i]) * torch.exp(-a[:, i])",
+                ),
+                (
+                    "maf[:, 0] = v[:, 0] * torch.exp(a[:, 0]) + mu[:, 0]",
+                    "maf[:, 0] = (v[:, 0] - mu[:, 0]) * torch.exp(-a[:, 0])",
                 ),
             ),
             "Your first sample conditions on the right vector, but it uses the map from x to u. Which one takes u to x?",
@@ -311,8 +323,9 @@ def two_samples(v, net):
 needs $x_1, \dots, x_{i-1}$, so $d$ evaluations. (b) The IAF is $x_i = (u_i - \mu_i(u))\,e^{-a_i(u)}$, the formula of (a)
 with the letters exchanged. Sent into the MAF as its noise, $x$ gives $x_i\,e^{a_i(y)} + \mu_i(y)$ for the output $y$; for
 $i = 1$ this is $u_1$, and if $y_j = u_j$ for all $j < i$, then $a_i(y) = a_i(u)$ and $y_i = u_i$. So the two maps are
-inverse to each other, and what takes one pass there takes $d$ here: $d + 1$ evaluations for the two samples. (c)
-Likelihood needs the way from data to noise, one pass for the MAF. A variational posterior is drawn from and evaluated
+inverse to each other, and what takes one pass there takes $d$ here. That makes $d + 1$ evaluations for the two samples,
+and $d$ are enough: $a_1$ and $\mu_1$ depend on nothing, so the first coordinate of the MAF comes out of the IAF's one pass.
+(c) Likelihood needs the way from data to noise, one pass for the MAF. A variational posterior is drawn from and evaluated
 at its own draws, one pass for the IAF: the noise of a sample that it has just made is still at hand, and so are the
 log-scales.
 """,
@@ -326,7 +339,7 @@ log-scales.
         ),
         Property(
             "the MAF waits for its own output and the IAF for nothing",
-            lambda case, found: found[-1].item() <= case["v"].shape[-1] + 1,
+            lambda case, found: found[-1].item() <= case["v"].shape[-1],
         ),
     ),
 )

@@ -41,8 +41,8 @@ A standard normal $u$ goes through two layers, $y = F_1(u) = \sinh u$ and $x = F
 the chain rule that the log-determinants of a composition add, and say for each of them at which point it is taken, once
 written with the layers $F_i$ and once with their inverses. (b) Invert both layers. For the cubic, put
 $y = 2\sinh t$ and use $4\sinh^3t + 3\sinh t = \sinh 3t$. (c) Give the log-density of $x$. One often sees the product of
-the Jacobians written with the same letter $x$ in every factor. By how much is the integral of the density off if that is
-taken at its word?
+the Jacobians written with the same letter in every factor. Integrate what this gives numerically, once with both
+Jacobians at $x$, once with both at $u$: by how much is the integral off?
 
 Write `log_density(x)`, in nats, one number for each entry of `x`.
 """,
@@ -165,10 +165,10 @@ QUADRATIC_SHEAR = Exercise(
     chapter="05_flows",
     section="sec-05-coupling",
     difficulty=2,
-    minutes=30,
+    minutes=40,
     statement=r"""
-(Problem 15.2.1 of the book chapters listed as S0 among the sources.) Let $u \sim \mathcal N(0, I)$ in four dimensions
-and
+(After problem 15.2.1 of *Introduction to distribution learning and deep generative models*.) Let $u \sim
+\mathcal N(0, I)$ in four dimensions and
 
 $$
 x = F(u) = \big(u_1,\ u_2,\ e^{a_0}u_3 + a_1u_1^2 + a_2u_2^2,\ e^{b_0}u_4 + b_1u_1^2 + b_2u_2^2\big) .
@@ -176,7 +176,10 @@ $$
 
 (a) Why is $F$ invertible for all real coefficients? Write down $F^{-1}$ and the determinant of the Jacobian. (b) Find
 the density of $x$. (c) Read off the law of $(x_1, x_2)$ and that of $(x_3, x_4)$ given $(x_1, x_2)$, and compute
-$\mathbb E\,x_3$, $\operatorname{Var}x_3$ and $\operatorname{Cov}(x_3, x_4)$. (d) Which layer of this chapter is it?
+$\mathbb E\,x_3$, $\operatorname{Var}x_3$ and $\operatorname{Cov}(x_3, x_4)$. (d) Which layer of this chapter is it? (e)
+Let the log-scale depend on the kept half, too: $x_3 = e^{a_0u_1}u_3$, without a shift. Find the log-determinant and
+$\operatorname{Var}x_3$. The kurtosis $\mathbb E\,x_3^4 / (\mathbb E\,x_3^2)^2$ of a normal law is 3: what is that of
+$x_3$?
 
 Write `log_density(x, a, b)`, in nats, one number for each row of `x`.
 """,
@@ -254,6 +257,7 @@ def log_density(x, a, b):
         r"The first two coordinates come out as they went in, so the squares are known on the way back.",
         r"Write the Jacobian in the order 1, 2, 3, 4. What stands above its diagonal?",
         r"$\operatorname{Var}u_1^2 = 2$, and $u_1^2$ and $u_2^2$ are independent.",
+        r"For (e): $u_1$ and $u_3$ are independent, and $\mathbb E\,e^{cu_1} = e^{c^2/2}$.",
     ),
     solution=r"""
 (a) $u_1 = x_1$, $u_2 = x_2$, and with these $u_3 = e^{-a_0}(x_3 - a_1x_1^2 - a_2x_2^2)$ and
@@ -270,7 +274,11 @@ $$
 $\mathcal N(a_1x_1^2 + a_2x_2^2,\ e^{2a_0})$ and $\mathcal N(b_1x_1^2 + b_2x_2^2,\ e^{2b_0})$. Hence
 $\mathbb E\,x_3 = a_1 + a_2$, $\operatorname{Var}x_3 = e^{2a_0} + 2a_1^2 + 2a_2^2$ and
 $\operatorname{Cov}(x_3, x_4) = 2a_1b_1 + 2a_2b_2$: dependent through the squares alone. (d) One affine coupling layer
-that keeps $\{1, 2\}$, with a constant log-scale and a quadratic shift.
+that keeps $\{1, 2\}$, with a constant log-scale and a quadratic shift. (e) The log-determinant, of $x_3$ alone, is
+$a_0u_1$: another one at every point, but no derivative of the scale is in it. Since $u_1$ and $u_3$ are independent,
+$\operatorname{Var}x_3 = \mathbb E\,e^{2a_0u_1} = e^{2a_0^2}$ and $\mathbb E\,x_3^4 = 3\,\mathbb E\,e^{4a_0u_1} =
+3e^{8a_0^2}$, so the kurtosis is $3e^{4a_0^2}$: given $x_1$ the law is normal, and without the condition it is a mixture of
+all widths, with heavy tails. A constant scale and no shift would leave it normal.
 """,
     cases=_shears,
     properties=(

@@ -45,7 +45,7 @@ A 1×1 convolution multiplies the $C$ channels of each pixel of an image by the 
 the image so that its Jacobian, a matrix of size $CHW \times CHW$, is block diagonal, and find its log-determinant. (b) A
 text says that such a convolution scales the channels and has a diagonal Jacobian. For which $W$ is this so, and what
 would be lost? (c) What are the log-determinants of a permutation of the channels, and of a mirror? (d) What does the
-inverse cost if $W$ is any matrix, and what if it comes as $W = PLU$?
+inverse cost if $W$ is any matrix, and what if it comes as $W = PL(U + \operatorname{diag}s)$, {eq}`eq-05b-plu`?
 
 Write `log_det(x, weight)`: the log-determinant at each image of a batch, in nats.
 """,
@@ -105,12 +105,13 @@ def log_det(x, weight):
         r"The determinant of a block diagonal matrix is the product of those of its blocks.",
     ),
     solution=r"""
-(a) Pixel by pixel the Jacobian is block diagonal with $HW$ copies of $W$, and reordering rows and columns alike does not
-change a determinant: the log-determinant is $HW\log|\det W|$, the same at every image. (b) For diagonal $W$ only.
+(a) Pixel by pixel the Jacobian is block diagonal with $HW$ copies of $W$, and reordering rows and columns alike does
+not change a determinant: the log-determinant is $HW\log|\det W|$, the same at every image. (b) For diagonal $W$ only.
 Mixing the channels is what the layer is there for: it takes the place of the fixed permutation between coupling layers,
 and learns it. (c) Both 0, as for every orthogonal matrix: $|\det W| = 1$; without the absolute value a mirror, and half
 of all permutations, have no logarithm. (d) In general $O(C^3)$, once for all pixels, and then as much as the forward
-direction; with $W = PLU$ the log-determinant is $HW\sum_i\log|u_{ii}|$ and the inverse solves two triangular systems.
+direction; in the factors of {eq}`eq-05b-plu` the log-determinant is $HW\sum_i\log|s_i|$ and the inverse solves two
+triangular systems.
 """,
     cases=_images,
     properties=(
@@ -139,8 +140,8 @@ ROULETTE = Exercise(
     difficulty=3,
     minutes=40,
     statement=r"""
-To estimate $S = \sum_{k\ge1}\Delta_k$ draw a random $N \ge 1$ that goes on after each term with chance $r$, so
-$P(N \ge k) = r^{k-1}$, and take
+To estimate $S = \sum_{k\ge1}\Delta_k$ compute its terms one by one. After each term toss a coin: go on with probability
+$r$. Let $N$ be the number of terms computed, so $P(N \ge k) = r^{k-1}$, and take
 
 $$
 \hat S = \sum_{k=1}^N\frac{\Delta_k}{P(N \ge k)} .
@@ -148,7 +149,7 @@ $$
 
 (a) Show that it is unbiased. (b) Show that $\mathbb E\,\hat S^2 = \sum_k\Delta_k^2/P(N \ge k) + 2\sum_{j<k}\Delta_j
 \Delta_k/P(N \ge j)$. (c) In the log-determinant of a residual block of Lipschitz constant $L$ the terms are at most
-$|\Delta_k| \le d\,L^k/k$. For which $r$ is the variance finite, and what happens for others? (d) Is
+$|\Delta_k| \le d\,L^k/k$. For which $r$ is the variance finite for all such terms, and what happens for others? (d) Is
 $e^{\hat S}$ an unbiased estimate of a determinant?
 
 Write `mean_and_variance(terms, r)` of $\hat S$ for a series that ends: $\Delta_k = 0$ after the last of `terms`.
@@ -232,13 +233,17 @@ def mean_and_variance(terms, r):
     solution=r"""
 (a) $\mathbb E\,\mathbb 1[N \ge k] = P(N \ge k)$ cancels the denominator, term by term. (The sums may be exchanged since
 $\sum_k|\Delta_k|$ is finite.) (b) $\mathbb 1[N \ge j]\,\mathbb 1[N \ge k] = \mathbb 1[N \ge k]$ for $j \le k$, of mean
-$P(N \ge k)$, which cancels one of the two denominators: $\Delta_j\Delta_k/P(N \ge j)$ is left. (c) With
-$|\Delta_k| \le d\,L^k/k$ the first sum is at most $d^2r\sum_k(L^2/r)^k/k^2$, and the second, whose inner sum over
-$k > j$ is at most of the size of $L^j$ again, falls likewise: finite for $r > L^2$. For $r < L^2$ there are blocks with
-such terms, a scalar one of slope $-L$, for which the sum diverges: the estimate is still unbiased, but an average of
-many draws hardly settles, since rare long series count for very much. Taking the first few terms always, and gambling
-from there on, makes the variance smaller and leaves the condition as it is. (d) No: $e^{\hat S}$ is too large on
-average, by Jensen's inequality. Unbiased is the log-density, and the gradient with it.
+$P(N \ge k)$, which cancels one of the two denominators: $\Delta_j\Delta_k/P(N \ge j)$ is left. (c) With $|\Delta_k| \le
+d\,L^k/k$ the first sum is at most $d^2r\sum_k(L^2/r)^k/k^2$. In the second, the inner sum over $k > j$ is at most
+$d\,L^{j+1}/\big((j+1)(1-L)\big)$, so it is at most a constant times $\sum_j(L^2/r)^j/\big(j(j+1)\big)$. Both are finite
+for $r \ge L^2$, at equality thanks to the $k^2$ below. For $r < L^2$ there are blocks with such terms, a scalar one of
+slope $-L$, for which the first sum diverges, and no term of the second is negative: the estimate is still unbiased, but
+an average of many draws hardly settles, since rare long series count for very much. Taking the first few terms always,
+and gambling from there on, makes the variance smaller and leaves the condition as it is. (d) No: $e^{\hat S}$ is too
+large on average, by Jensen's inequality. Unbiased is the log-density, and the gradient with it.
+
+In the code the last chance is $P(N \ge n)$ and not $P(N = n)$: the series ends with term $n$, so all draws with $N \ge n$
+give the same estimate, and their chances add up to $r^{n-1}$.
 """,
     cases=_series,
     properties=(

@@ -37,15 +37,17 @@ LINEAR_FIELD = Exercise(
     difficulty=2,
     minutes=30,
     statement=r"""
-Points move with a velocity field, $\dot z = b(z, t)$, from the data $z(0) = x$ to the noise
-$z(T) = u \sim \mathcal N(0, I)$; to sample, one runs time backwards. (a) Show that the Jacobian
-$J(t) = \partial z(t)/\partial x$ obeys $\dot J = \nabla b\,J$, and from this, with Jacobi's formula
-$\frac{\mathrm d}{\mathrm dt}\log|\det J| = \operatorname{tr}(J^{-1}\dot J)$, that the log-density of the moving point
-falls at the rate of the divergence, $\frac{\mathrm d}{\mathrm dt}\log p_t(z(t)) = -\operatorname{tr}\nabla b(z(t), t)$.
-(b) For $b = Az$ solve both equations. (c) Euler's method with steps of size $\varepsilon$ is a residual flow. By how
-much does the *exact* log-determinant of its steps differ from $T\operatorname{tr}A$, to first order in $\varepsilon$?
+Points move with a velocity field, {eq}`eq-05-ode`, from the data $x_0 = x$ to the noise $x_T = u \sim \mathcal N(0, I)$;
+to sample, one runs time backwards. (a) Show that the Jacobian $J_t = \partial x_t/\partial x_0$ obeys
+$\frac{\mathrm dJ_t}{\mathrm dt} = \frac{\partial b_t}{\partial x}J_t$, and from this, with Jacobi's formula
+$\frac{\mathrm d}{\mathrm dt}\log|\det J_t| = \operatorname{tr}\big(J_t^{-1}\frac{\mathrm dJ_t}{\mathrm dt}\big)$, that the
+log-density of the moving point falls at the rate of the divergence,
+$\frac{\mathrm d}{\mathrm dt}\log p_t(x_t) = -\operatorname{tr}\frac{\partial b_t}{\partial x}(x_t)$.
+(b) For $b_t(x) = Ax$ solve both equations. (c) Euler's rule with steps of length $\Delta t$ is a residual flow. Its
+steps have *exact* log-determinants: how far is their sum from $T\operatorname{tr}A$, to first order in $\Delta t$?
+Which sign has the difference for a symmetric $A \ne 0$, and which for a rotation, $A^\top = -A$?
 
-Write `log_density(x, a, time)` for $b = Az$, in nats, one number for each row of `x`.
+Write `log_density(x, a, time)` for $b_t(x) = Ax$, in nats, one number for each row of `x`.
 """,
     answer="log_density",
     stub="""
@@ -106,24 +108,27 @@ def log_density(x, a, time):
         ),
     ),
     hints=(
-        r"Differentiate $\dot z = b(z, t)$ with respect to $x$.",
-        r"$z(T) = e^{AT}x$, and $\det e^{AT} = e^{T\operatorname{tr}A}$.",
-        r"$\log\det(I + \varepsilon A) = \varepsilon\operatorname{tr}A - \frac{\varepsilon^2}2\operatorname{tr}A^2 + "
-        r"\dots$, and there are $T/\varepsilon$ steps.",
+        r"Differentiate $\frac{\mathrm dx_t}{\mathrm dt} = b_t(x_t)$ with respect to $x_0$.",
+        r"$x_T = e^{AT}x$, and $\det e^{AT} = e^{T\operatorname{tr}A}$.",
+        r"$\log\det(I + \Delta t\,A) = \Delta t\operatorname{tr}A - \frac{\Delta t^2}2\operatorname{tr}A^2 + \dots$, and "
+        r"there are $T/\Delta t$ steps.",
     ),
     solution=r"""
-(a) $\dot J = \partial\dot z/\partial x = \nabla b(z, t)\,\partial z/\partial x = \nabla b\,J$, so
-$\operatorname{tr}(J^{-1}\dot J) = \operatorname{tr}(J^{-1}\nabla b\,J) = \operatorname{tr}\nabla b$. With
-$\log p_t(z(t)) = \log p_0(x) - \log|\det J(t)|$ this is the claim. Only a trace is left, where discrete layers need a
-determinant. (b) $z(t) = e^{At}x$ and $\log|\det J(T)| = T\operatorname{tr}A$, hence
+(a) $\frac{\mathrm dJ_t}{\mathrm dt} = \frac{\partial}{\partial x_0}b_t(x_t) = \frac{\partial b_t}{\partial x}J_t$, so
+$\operatorname{tr}\big(J_t^{-1}\frac{\mathrm dJ_t}{\mathrm dt}\big) = \operatorname{tr}\big(J_t^{-1}\frac{\partial
+b_t}{\partial x}J_t\big) = \operatorname{tr}\frac{\partial b_t}{\partial x}$. With $\log p_t(x_t) = \log p_0(x_0) -
+\log|\det J_t|$ this is the claim. Only a trace is left, where discrete layers need a determinant. (b) $x_t = e^{At}x$ and
+$\log|\det J_T| = T\operatorname{tr}A$, hence
 
 $$
 \log p(x) = \log\mathcal N\big(e^{AT}x\,;\,0, I\big) + T\operatorname{tr}A ,
 $$
 
-which is $\mathcal N(0, e^{-AT}e^{-A^\top T})$. (c) Each step has $\log\det(I + \varepsilon A)$, so all of them together
-$T\operatorname{tr}A - \frac{\varepsilon T}2\operatorname{tr}A^2 + O(\varepsilon^2)$. A code that integrates the trace by
-Euler's method reports $T\operatorname{tr}A$ exactly, for a map whose log-determinant is another number.
+which is $\mathcal N(0, e^{-AT}e^{-A^\top T})$. (c) Each step has $\log\det(I + \Delta t\,A)$, so all of them together
+$T\operatorname{tr}A - \frac{\Delta t}2T\operatorname{tr}A^2 + O(\Delta t^2)$. For a symmetric $A$ the trace of $A^2$ is
+the sum of the squares of all entries, and Euler's log-determinant is too small. For a rotation it is minus that sum,
+and the log-determinant is too large: the steps go along tangents, and out of the circle. A code that integrates the
+trace by Euler's rule reports $T\operatorname{tr}A$ exactly, for a map whose log-determinant is another number.
 """,
     cases=_fields,
     properties=(

@@ -30,14 +30,14 @@ AFFINE_LAYER = Exercise(
     difficulty=1,
     minutes=15,
     statement=r"""
-An affine coupling layer leaves one half of the coordinates as it is and changes the other to
-$x = u \odot s + \mu$, where the scale $s$ and the shift $\mu$ are computed from the half that stays. (a) Invert it, and
-find the log-determinant of the layer and that of its inverse. (b) A text asks that $s$ be non-negative. Why is this not
-enough? What does $s = e^a$ settle? (c) Which derivatives of the networks that compute $s$ and $\mu$ occur in the
-log-determinant?
+An affine coupling layer leaves one half of the coordinates as it is and changes the other to $x = u \odot e^a + \mu$,
+where the log-scale $a$ and the shift $\mu$ are computed from the half that stays. (a) Invert it, and find the
+log-determinant of the layer and that of its inverse. (b) A text computes the scale itself, and asks that it be
+non-negative. Why is this not enough? What does $e^a$ settle? (c) Which derivatives of the networks that compute $a$ and
+$\mu$ occur in the log-determinant?
 
-Write `undo(x, scale, shift)`: for each row the coordinates of $u$, and behind them the log-determinant of the
-*inverse*, in nats.
+Write `undo(x, scale, shift)`, with the scale $e^a$: for each row the coordinates of $u$, and behind them the
+log-determinant of the *inverse*, in nats.
 """,
     answer="undo",
     stub="""
@@ -92,14 +92,14 @@ def undo(x, scale, shift):
     ),
     hints=(
         r"Given the half that stays, every coordinate is a straight line of its own.",
-        r"The Jacobian is block triangular. The block with the derivatives of $s$ and $\mu$: where is it?",
+        r"The Jacobian is block triangular. The block with the derivatives of $a$ and $\mu$: where is it?",
     ),
     solution=r"""
-(a) $u = (x - \mu)\oslash s$: the shift came last and goes first, and the scale divides. The half that stays gives the
-identity block, the changed half the diagonal $s$, and the derivatives of $s$ and $\mu$ stand in the off-diagonal block
-of a triangular matrix: the layer has $\sum_i\log s_i$, its inverse $-\sum_i\log s_i$. (b) Where $s_i = 0$, all $u_i$
-go to the same $x_i = \mu_i$, and the logarithm is minus infinity. Strictly positive is what is needed, and $e^a$ is
-just that, with the log-determinant $\sum_ia_i$ for free. (c) None, which is why they may be any networks at all.
+(a) $u = (x - \mu)\odot e^{-a}$: the shift came last and goes first, and the scale divides. The half that stays gives the
+identity block, the changed half the diagonal $e^a$, and the derivatives of $a$ and $\mu$ stand in the off-diagonal block
+of a triangular matrix: the layer has $\sum_ia_i$, its inverse $-\sum_ia_i$. (b) Where a scale is 0, all $u_i$ go to the
+same $x_i = \mu_i$, and the logarithm is minus infinity. Strictly positive is what is needed, and $e^a$ is just that, with
+the log-determinant $\sum_ia_i$ for free. (c) None, which is why they may be any networks at all.
 """,
     cases=_scaled,
     properties=(
@@ -336,8 +336,8 @@ $$
 $$
 
 Three blocks are full; $D$ is not, and 2 zeros are left. A third layer adds $C''$ times a full block to it, and no zero
-remains: 8, 2, 0. (c) The second half of the coordinates changed once, in layer 1, each with nothing of its companions in
-its own half: the zeros are $\partial x_3/\partial u_4$ and $\partial x_4/\partial u_3$. For $d = 2$ a half has one
+remains: 8, 2, 0. (c) $x_3$ and $x_4$ were changed once, in layer 1, each without seeing the other: the zeros are
+$\partial x_3/\partial u_4$ and $\partial x_4/\partial u_3$. For $d = 2$ a half has one
 coordinate and no companions. No zeros does not mean that every law can be had; that takes more layers, or richer
 elementwise maps.
 """,

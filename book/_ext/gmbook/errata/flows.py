@@ -154,14 +154,14 @@ def inverse_divides(form: Form) -> Outcome:
 
 
 def full_mixing(form: Form) -> Outcome:
-    """The formula for the log-determinant is that of the whole Jacobian, for a rotation of two channels by one radian."""
-    w = np.array([[math.cos(1), -math.sin(1)], [math.sin(1), math.cos(1)]])
+    """The formula for the log-determinant is that of the whole Jacobian, for two channels turned and stretched."""
+    w = 1.3 * np.array([[math.cos(1), -math.sin(1)], [math.sin(1), math.cos(1)]])
     exact = float(np.linalg.slogdet(np.kron(w, np.eye(4)))[1])
     one = np.log(np.abs(np.diag(w))).sum() if form == "printed" else np.linalg.slogdet(w)[1]
     found = 4 * float(one)
     says = (
-        "two channels turned by one radian in $2 \\times 2$ pixels have the log-determinant "
-        f"${abs(exact):.3f}$, and the formula gives ${found + 0.0:.3f}$"
+        "two channels turned by one radian and stretched by $1.3$ in $2 \\times 2$ pixels have the log-determinant "
+        f"${exact:.3f}$, and the formula gives ${found:.3f}$"
     )
     return Outcome(abs(found - exact) < 1e-9, says)
 
