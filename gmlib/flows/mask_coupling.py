@@ -19,19 +19,19 @@ class MaskedCoupling(Bijection):
     .. math:: x = b \odot u + (1 - b) \odot h\big(u;\, \theta(b \odot u, c)\big)
 
     The same map as `Coupling`, at about twice the work: parameters for the kept coordinates are computed and thrown
-    away. In return the mask may have any pattern, such as the checkerboard of an image, and the conditioner may be a
-    convolution, which needs all pixels in place.
+    away. In return the mask may have any pattern, such as the checkerboard of an image.
 
     Args:
         mask: b, True for the coordinates that are kept, of the event's shape.
         scalar_map: the rule h.
         conditioner: called with the point, the changed coordinates set to 0, shape ``(*batch, *event_shape)``, and with
-            c if there is a condition; gives ``(*batch, *event_shape, n_params)``, or the same numbers flattened.
+            c if there is a condition; gives ``(*batch, *event_shape, n_params)``, or the same numbers in one last
+            dimension. (A convolution gives its channels first: move the parameters behind the pixels.)
         context: length of the condition c, 0 for none.
 
     Raises:
         TypeError: ``mask`` is not a tensor, or ``conditioner`` cannot be called.
-        ValueError: ``mask`` is not boolean, or keeps all or nothing.
+        ValueError: ``mask`` is not boolean, or keeps all or nothing; in use, the conditioner gives another shape.
 
     References:
         L. Dinh, J. Sohl-Dickstein and S. Bengio, *Density estimation using Real NVP*, 2017, equation 9; K. Murphy,
@@ -80,7 +80,12 @@ class MaskedCoupling(Bijection):
     def _params(self, point: Tensor, c: Tensor | None) -> Tensor:
         seen = torch.where(self.mask, point, 0.0)
         params = self.conditioner(seen) if c is None else self.conditioner(seen, c)
-        params = params.reshape(*point.shape, self.scalar_map.n_params)
+        wanted = (*point.shape, self.scalar_map.n_params)
+        flat = (*point.shape[: point.dim() - self.mask.dim()], self.mask.numel() * self.scalar_map.n_params)
+        if params.shape not in (wanted, flat):
+            raise ValueError(f"conditioner must give shape {wanted} or {flat}, got {tuple(params.shape)}")
+        # A network under autocast answers in bfloat16; the map itself is computed as exactly as its point is given.
+        params = params.to(point.dtype).reshape(wanted)
         # The kept coordinates get the identity: what would be thrown away must not overflow, or its gradient is NaN.
         return torch.where(self.mask[..., None], self.still, params)
 

@@ -117,6 +117,30 @@ def test_what_the_mask_throws_away_cannot_spoil_the_gradient() -> None:
     assert torch.isfinite(params.grad).all()
 
 
+def test_a_masked_coupling_takes_parameters_behind_the_event_or_flat() -> None:
+    mask, u = checkerboard_mask((2, 3, 4)), points(5, 2, 3, 4)
+    weight = points(4, 2, 3, 3, seed=1)
+
+    def convolved(seen: Tensor) -> Tensor:
+        """Channels first, as a convolution gives them: two parameters of channel 0, then two of channel 1."""
+        return torch.nn.functional.conv2d(seen, weight, padding=1).tanh()
+
+    def behind(seen: Tensor) -> Tensor:
+        return convolved(seen).unflatten(-3, (2, 2)).movedim(-3, -1)
+
+    shaped = MaskedCoupling(mask, Affine(), behind).double()
+    flat = MaskedCoupling(mask, Affine(), lambda seen: behind(seen).flatten(-4)).double()
+    for a, b in zip(shaped(u), flat(u), strict=True):
+        assert torch.equal(a, b)
+    # A moved pixel of channel 1 gets the numbers 2 and 3 of its place.
+    assert not mask[1, 0, 1]
+    log_scale, shift = convolved(torch.where(mask, u, 0.0))[:, 2:, 0, 1].unbind(-1)
+    torch.testing.assert_close(shaped(u)[0][:, 1, 0, 1], u[:, 1, 0, 1] * log_scale.exp() + shift)
+    wanted = r"^conditioner must give shape \(5, 2, 3, 4, 2\) or \(5, 48\), got \(5, 4, 3, 4\)"
+    with pytest.raises(ValueError, match=wanted):
+        MaskedCoupling(mask, Affine(), convolved).double()(u)
+
+
 def test_masks_are_what_they_say_and_their_flips_the_rest() -> None:
     assert half_mask(5).tolist() == [True, True, True, False, False]
     assert alternating_mask(5).tolist() == [True, False, True, False, True]
