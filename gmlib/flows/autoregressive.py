@@ -17,7 +17,11 @@ Move = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class _Autoregressive(Bijection):
-    """A masked network and the two ways through it: all coordinates at once, or one after the other."""
+    """A masked network and the two ways through it: all coordinates at once, or one after the other.
+
+    Autocast does not reach it. The two ways add up the same products in another order, and what bfloat16 rounds off differs
+    with it: at 8 bits the inverse would not be one.
+    """
 
     def __init__(
         self,
@@ -37,18 +41,20 @@ class _Autoregressive(Bijection):
 
     def _at_once(self, move: Move, given: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """Every coordinate of ``given`` through its map, whose parameters ``given`` itself decides: one pass."""
-        out, log_slope = move(given, self.net(given, c))
+        with torch.autocast(given.device.type, enabled=False):
+            out, log_slope = move(given, self.net(given, c))
         return out, log_slope.sum(-1)
 
     def _in_turn(self, move: Move, given: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """The same where the *results* decide: each coordinate waits for those in front of it, d passes in sequence."""
-        walk = InTurn(self.net, given.shape[:-1], c)
-        columns = list(given.unbind(-1))
-        total = torch.zeros_like(columns[0])
-        for i in self.order:
-            columns[i], log_slope = move(columns[i], walk.outputs())
-            walk.tell(columns[i])
-            total = total + log_slope
+        with torch.autocast(given.device.type, enabled=False):
+            walk = InTurn(self.net, given.shape[:-1], c)
+            columns = list(given.unbind(-1))
+            total = torch.zeros_like(columns[0])
+            for i in self.order:
+                columns[i], log_slope = move(columns[i], walk.outputs())
+                walk.tell(columns[i])
+                total = total + log_slope
         return torch.stack(columns, -1), total
 
 
@@ -59,7 +65,8 @@ class MaskedAutoregressive(_Autoregressive):
 
     with a masked network :math:`\Theta` (:eq:`eq-05-autoregressive` in the book). The Jacobian is triangular.
     `inverse` knows all of x and takes one pass; `forward` finds :math:`x_1`, then :math:`x_2` from it, and takes d in
-    sequence, each of which computes only what the coordinate before it settled.
+    sequence, each of which computes only what the coordinate before it settled. Neither is rounded under autocast, for the
+    two would round differently.
 
     Args:
         d: number of coordinates.
@@ -96,7 +103,7 @@ class InverseAutoregressive(_Autoregressive):
 
     (:eq:`eq-05-iaf` in the book.) `forward` takes one pass and knows the density of its own draws; that of a foreign
     point needs `inverse`, d passes. It is `MaskedAutoregressive` read backwards, with :math:`h^{-1}` in the place of
-    h.
+    h; autocast leaves it alone as well.
 
     Arguments as in `MaskedAutoregressive`.
 

@@ -31,6 +31,8 @@ class ContinuousFlow(Bijection):
     Any network is a field: the solution is invertible if the field is Lipschitz in x, uniformly in t. (If solutions merely
     exist and are unique the map is one-to-one, but it need not reach every u.)
 
+    Under autocast b is rounded to 8 bits, which no solver's tolerance is for: there, put the flow into `FullPrecision`.
+
     (:eq:`eq-05-ode`, :eq:`eq-05-instant` in the book.)
 
     Args:

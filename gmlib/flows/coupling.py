@@ -101,7 +101,8 @@ class Coupling(Bijection):
         wanted = (*seen.shape[:-1], self.n_changed * self.scalar_map.n_params)
         if params.shape != wanted:
             raise ValueError(f"conditioner must give shape {wanted}, got {tuple(params.shape)}")
-        return params.unflatten(-1, (self.n_changed, self.scalar_map.n_params))
+        # A network under autocast answers in bfloat16; the map itself is computed as exactly as its point is given.
+        return params.to(kept.dtype).unflatten(-1, (self.n_changed, self.scalar_map.n_params))
 
     def _split(self, point: Tensor) -> tuple[Tensor, Tensor]:
         if self.contiguous:

@@ -46,7 +46,8 @@ class Planar(Bijection):
     the layer starts as the identity.) The way back is one scalar equation,
     :math:`s + w^\top v\tanh s = w^\top x + b` for :math:`s = w^\top u + b`; then :math:`u = x - v\tanh s`.
 
-    (:eq:`eq-05b-planar` in the book.)
+    (:eq:`eq-05b-planar` in the book.) Under autocast its products are rounded to 8 bits, and the two ways no longer meet:
+    there, put the layer into `FullPrecision`.
 
     Args:
         d: number of coordinates.

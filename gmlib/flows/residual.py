@@ -33,6 +33,8 @@ class ContractiveResidual(Bijection):
     with the inverse matrix applied by the same kind of iteration. To *train* by maximum likelihood put the block the
     other way round (`Inverse`, or `residual_flow`): then the way from data to noise is the one without iteration.
 
+    Under autocast g is rounded to 8 bits, and the iteration ends as far from u: there, put the layer into `FullPrecision`.
+
     (:eq:`eq-05-residual` in the book.)
 
     Args:

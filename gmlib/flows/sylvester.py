@@ -21,7 +21,8 @@ class Sylvester(Bijection):
     Q has m orthonormal columns (the QR decomposition of a free matrix), R and :math:`\tilde R` are upper triangular
     with diagonals in (-1, 1), so that :math:`r_{jj}\tilde r_{jj} > -1`, which makes the map invertible. The way back
     concerns :math:`y = Q^\top u` only, and R being triangular it is solved from the last coordinate to the first,
-    m scalar equations :math:`s_j + r_{jj}\tilde r_{jj}\tanh s_j = \dots` one after the other.
+    m scalar equations :math:`s_j + r_{jj}\tilde r_{jj}\tanh s_j = \dots` one after the other. Under autocast its products
+    are rounded to 8 bits, and the two ways no longer meet: there, put the layer into `FullPrecision`.
 
     Args:
         d: number of coordinates.
