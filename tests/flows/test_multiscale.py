@@ -139,10 +139,13 @@ def test_start_at_marginals_gives_each_pixel_its_own_histogram() -> None:
     assert exact - 0.05 < nats < exact + 0.5 * math.log(3) + math.log(2) + 0.8
     # Nothing depends on other pixels yet.
     u = flow.bijection.inverse((images[:2] + 0.5).double() / 256)[0]
+    assert torch.isfinite(u).all()
     images[1, 0, 2, 2] = images[0, 0, 2, 2]
+    moved = flow.bijection.inverse((images[:2] + 0.5).double() / 256)[0]
+    assert (moved[1] != u[1]).sum() == 1
+    assert torch.equal(moved[0], u[0])
     kinds = [layer for layer in flow.modules() if isinstance(layer, ImageCoupling | MaskedAutoregressive)]
     assert len(kinds) == 4
-    assert torch.isfinite(u).all()
 
 
 @pytest.mark.bad_input
