@@ -19,6 +19,17 @@ def check_tensor(name: str, value: Any, *, floating: bool = True) -> None:
         )
 
 
+def check_instance(name: str, value: Any, kind: type) -> None:
+    """Raise ``TypeError`` unless ``value`` is an object of ``kind`` (and not the class itself)."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {kind_of(value)}")
+
+
+def kind_of(value: Any) -> str:
+    """What was given, for a message: the name of its type, or that it is a class."""
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
 def check_callable(name: str, value: Any) -> None:
     """Raise ``TypeError`` unless ``value`` can be called."""
     if not callable(value):

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from gmlib._checks import check_count
+from gmlib.distributions.base import LOG_2PI
 from gmlib.flows.bijection import Bijection
-
-LOG_2PI = math.log(2 * math.pi)
 
 
 class NormalConditionals(Bijection):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_count, check_event
+from gmlib._checks import check_count, check_event, check_instance, kind_of
 
 
 class Bijection(nn.Module, ABC):
@@ -66,7 +67,7 @@ class Bijection(nn.Module, ABC):
             x, shape ``(*batch, *event_shape)``, and the log-determinant, shape ``(*batch)``.
 
         Raises:
-            TypeError: ``u`` or ``c`` is not a floating tensor.
+            TypeError: ``u`` or ``c`` is not a floating tensor, or of another dtype than the parameters.
             ValueError: ``u`` does not end in the noise shape, or ``c`` is missing, unwanted or of another length.
         """
         self._check("u", u, c, self.noise_shape)
@@ -85,7 +86,7 @@ class Bijection(nn.Module, ABC):
             u, shape ``(*batch, *noise_shape)``, and the log-determinant, shape ``(*batch)``.
 
         Raises:
-            TypeError: ``x`` or ``c`` is not a floating tensor.
+            TypeError: ``x`` or ``c`` is not a floating tensor, or of another dtype than the parameters.
             ValueError: ``x`` does not end in the event shape, or ``c`` is missing, unwanted or of another length.
         """
         self._check("x", x, c, self.event_shape)
@@ -102,7 +103,7 @@ class Bijection(nn.Module, ABC):
             x, shape ``(*batch, *event_shape)``.
 
         Raises:
-            TypeError: ``u`` or ``c`` is not a floating tensor.
+            TypeError: ``u`` or ``c`` is not a floating tensor, or of another dtype than the parameters.
             ValueError: ``u`` does not end in the noise shape, or ``c`` is missing, unwanted or of another length.
         """
         self._check("u", u, c, self.noise_shape)
@@ -141,16 +142,46 @@ class Bijection(nn.Module, ABC):
 
     def _check(self, name: str, point: Any, c: Any, shape: tuple[int, ...]) -> None:
         check_event(name, point, shape)
+        self._check_dtype(name, point)
+        self.check_condition(c)
+        if c is None:
+            return
+        batch = tuple(point.shape[: point.dim() - len(shape)])
+        if tuple(c.shape[:-1]) != batch:
+            raise ValueError(f"c must have shape {(*batch, self.context)}, got shape {tuple(c.shape)}")
+
+    def check_condition(self, c: Any) -> None:
+        """Raise unless ``c`` can be a batch of conditions of this map, ``(*batch, context)``; None where it takes none.
+
+        Raises:
+            TypeError: ``c`` is not a floating tensor, or not of the dtype of the map's parameters.
+            ValueError: ``c`` is missing, unwanted or of another length.
+        """
         if not self.context:
             if c is not None:
-                raise ValueError(f"c must be None for a map without a condition, got shape {tuple(c.shape)}")
+                got = f"shape {tuple(c.shape)}" if isinstance(c, Tensor) else kind_of(c)
+                raise ValueError(f"c must be None for a map without a condition, got {got}")
             return
         if c is None:
             raise ValueError(f"c must have shape (*batch, {self.context}) for this map, got None")
-        batch = tuple(point.shape[: point.dim() - len(shape)])
         check_event("c", c, (self.context,))
-        if tuple(c.shape[:-1]) != batch:
-            raise ValueError(f"c must have shape {(*batch, self.context)}, got shape {tuple(c.shape)}")
+        self._check_dtype("c", c)
+
+    def _check_dtype(self, name: str, value: Tensor) -> None:
+        """Raise ``TypeError`` when the map has floating parameters and none of the dtype of ``value``."""
+        found = None
+        for parameter in self.parameters():
+            if parameter.dtype == value.dtype:
+                return
+            if found is None and parameter.is_floating_point():
+                found = parameter.dtype
+        # Autocast mixes dtypes on purpose.
+        if found is None or torch.is_autocast_enabled(value.device.type):
+            return
+        raise TypeError(
+            f"{name} must have the dtype {found} of the parameters, got {value.dtype}; "
+            f"convert it with {name}.to({found})"
+        )
 
 
 class Inverse(Bijection):
@@ -172,6 +203,7 @@ class Inverse(Bijection):
     """
 
     def __init__(self, bijection: Bijection) -> None:
+        check_instance("bijection", bijection, Bijection)
         super().__init__(bijection.noise_shape, context=bijection.context, noise_shape=bijection.event_shape)
         self.bijection = bijection
 
@@ -199,6 +231,23 @@ class Inverse(Bijection):
 
     def _inverse(self, x: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         return self.bijection.forward(x, c)
+
+
+def shared_context(name: str, layers: Sequence[Bijection]) -> int:
+    """The length of the condition of all those layers that take one, 0 for none.
+
+    Raises:
+        ValueError: they differ; ``name`` is what the message calls the layers.
+
+    Example:
+        >>> from gmlib.flows import Permutation, maf
+        >>> shared_context("layers", [maf(2, layers=1, context=3).bijection, Permutation(torch.tensor([1, 0]))])
+        3
+    """
+    contexts = {layer.context for layer in layers} - {0}
+    if len(contexts) > 1:
+        raise ValueError(f"{name} must share one length of context, got {sorted(contexts)}")
+    return max(contexts, default=0)
 
 
 def sum_event(value: Float[Tensor, "..."], event_dims: int) -> Float[Tensor, "*batch"]:

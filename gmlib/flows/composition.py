@@ -8,7 +8,8 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib.flows.bijection import Bijection
+from gmlib._checks import kind_of
+from gmlib.flows.bijection import Bijection, shared_context
 
 
 class Composition(Bijection):
@@ -44,10 +45,12 @@ class Composition(Bijection):
     """
 
     def __init__(self, bijections: Iterable[Bijection]) -> None:
+        if not isinstance(bijections, Iterable):
+            raise TypeError(f"bijections must be Bijection objects, got {kind_of(bijections)}")
         layers = list(bijections)
         for layer in layers:
             if not isinstance(layer, Bijection):
-                raise TypeError(f"bijections must hold Bijection objects, got {type(layer).__name__}")
+                raise TypeError(f"bijections must hold Bijection objects, got {kind_of(layer)}")
         if not layers:
             raise ValueError("bijections must hold at least one layer, got none")
         for i, (layer, after) in enumerate(pairwise(layers)):
@@ -56,12 +59,8 @@ class Composition(Bijection):
                     f"bijections must fit each other, got layer {i} that gives shape {layer.event_shape} and layer "
                     f"{i + 1} that takes {after.noise_shape}"
                 )
-        contexts = {layer.context for layer in layers} - {0}
-        if len(contexts) > 1:
-            raise ValueError(f"bijections must share one length of context, got {sorted(contexts)}")
-        super().__init__(
-            layers[-1].event_shape, context=max(contexts, default=0), noise_shape=layers[0].noise_shape
-        )
+        context = shared_context("bijections", layers)
+        super().__init__(layers[-1].event_shape, context=context, noise_shape=layers[0].noise_shape)
         self.layers = nn.ModuleList(layers)
 
     def __len__(self) -> int:

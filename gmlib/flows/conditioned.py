@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from gmlib._checks import check_callable
+from gmlib._checks import check_callable, check_instance
 from gmlib.flows.bijection import Bijection, sum_event
 from gmlib.flows.scalar import ScalarMap
 
@@ -25,7 +25,7 @@ class Conditioned(Bijection):
         context: length of c.
 
     Raises:
-        TypeError: ``conditioner`` cannot be called.
+        TypeError: ``scalar_map`` is no `ScalarMap`, or ``conditioner`` cannot be called.
         ValueError: ``context`` is below 1; in use, the conditioner gives another shape.
 
     Example:
@@ -46,6 +46,7 @@ class Conditioned(Bijection):
         *,
         context: int,
     ) -> None:
+        check_instance("scalar_map", scalar_map, ScalarMap)
         check_callable("conditioner", conditioner)
         super().__init__(event_shape, context=context)
         if not context:

@@ -128,6 +128,7 @@ def _stack(
     d: int, layers: int, scalar_map: ScalarMap, hidden: Sequence[int], context: int
 ) -> list[Bijection]:
     check_count("layers", layers)
+    check_count("context", context, low=0)
     stack: list[Bijection] = []
     for i in range(layers):
         mask = half_mask(d, flip=i % 2 == 1)

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor, nn
 
-from gmlib._checks import check_count, check_event, check_tensor
+from gmlib._checks import check_count, check_event, check_instance, check_tensor
 from gmlib.data import quantise
+from gmlib.flows._levels import check_levels
 from gmlib.flows.flow import Flow
 
 
@@ -33,7 +34,9 @@ class Dequantised(nn.Module):
             condition (``context`` D); None for uniform noise.
 
     Raises:
-        ValueError: ``levels`` is below 1 or above 256, or ``noise`` has another event shape or condition.
+        TypeError: ``flow`` is no `Flow`.
+        ValueError: ``levels`` is below 1 or above 256, ``flow`` has a condition, or ``noise`` another event shape or
+            condition.
 
     References:
         L. Theis, A. van den Oord and M. Bethge, *A note on the evaluation of generative models*, 2016, section 3.1; J. Ho,
@@ -54,6 +57,9 @@ class Dequantised(nn.Module):
         check_count("levels", levels)
         if levels > 256:
             raise ValueError(f"levels must be at most 256, got {levels}")
+        check_instance("flow", flow, Flow)
+        if flow.context:
+            raise ValueError(f"flow must have no condition, got context {flow.context}")
         self.event_shape = flow.event_shape
         self.size = math.prod(self.event_shape)
         if noise is not None and (noise.event_shape != self.event_shape or noise.context != self.size):
@@ -74,7 +80,7 @@ class Dequantised(nn.Module):
         """log w for given draws of the base of the noise: what a training step maximises.
 
         Args:
-            x: integers of any dtype, ``(*batch, *event_shape)``.
+            x: integers from 0 to L - 1, of any dtype, ``(*batch, *event_shape)``; not checked, for speed.
             draw: draws of the base of q, ``(*batch, *draw_shape)``, uniform on [0, 1) without a q.
 
         Returns:
@@ -102,7 +108,7 @@ class Dequantised(nn.Module):
         r""":math:`\log\frac1K\sum_k w_k` with fresh draws, a lower bound on log P(x) in expectation.
 
         Args:
-            x: integers of any dtype, ``(*batch, *event_shape)``.
+            x: integers from 0 to L - 1, ``(*batch, *event_shape)``.
             samples: number of draws K.
             generator: source of the draws; None for torch's default.
 
@@ -110,14 +116,14 @@ class Dequantised(nn.Module):
             Nats, ``(*batch)``.
 
         Raises:
-            TypeError: ``x`` is not a tensor.
-            ValueError: ``x`` does not end in the event shape, or ``samples`` is below 1.
+            TypeError: ``x`` is not a tensor of integers.
+            ValueError: a level is out of range, ``x`` does not end in the event shape, or ``samples`` is below 1.
         """
-        check_tensor("x", x, floating=False)
+        check_levels("x", x, self.levels)
         check_count("samples", samples)
         batch = x.shape[: x.dim() - len(self.event_shape)]
         if self.noise is None:
-            place = self.flow.base.place
+            place = self.flow.place
             draw = torch.rand(
                 (samples, *x.shape), generator=generator, dtype=place.dtype, device=place.device
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from gmlib._checks import check_instance
 from gmlib.flows.bijection import Bijection, sum_event
 from gmlib.flows.scalar import ScalarMap
 
@@ -24,6 +25,10 @@ class Elementwise(Bijection):
     Attributes:
         params: the parameters, shape ``(*event_shape, scalar_map.n_params)``; they start at the identity.
 
+    Raises:
+        TypeError: ``scalar_map`` is no `ScalarMap`.
+        ValueError: a size below 1.
+
     References:
         K. Murphy, *Probabilistic Machine Learning: Advanced Topics*, 2023, section 23.2.2.
 
@@ -37,6 +42,7 @@ class Elementwise(Bijection):
     """
 
     def __init__(self, scalar_map: ScalarMap, event_shape: tuple[int, ...]) -> None:
+        check_instance("scalar_map", scalar_map, ScalarMap)
         super().__init__(event_shape)
         self.scalar_map = scalar_map
         start = scalar_map.identity()

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_callable, check_count, check_number, check_tensor
+from gmlib._checks import check_callable, check_count, check_event, check_finite, check_number, check_tensor
 from gmlib.flows.flow import Flow
 from gmlib.flows.variational import variational_bound
 
@@ -52,8 +52,9 @@ def fit_flow(
         The negative log-likelihood of each batch before its step, nats a point.
 
     Raises:
-        TypeError: ``data`` is no floating tensor and cannot be called.
-        ValueError: a number is out of its range, or ``c`` does not fit the data.
+        TypeError: ``data`` is no floating tensor and cannot be called, or ``c`` is no floating tensor.
+        ValueError: a number is out of its range; ``data`` are no points of the flow, none at all, or not finite; ``c`` does
+            not fit the data; or the flow has nothing to train.
 
     References:
         K. Murphy, *Probabilistic Machine Learning: Advanced Topics*, 2023, section 23.1.2.1.
@@ -68,13 +69,22 @@ def fit_flow(
     """
     check_count("batch_size", batch_size)
     if isinstance(data, Tensor):
-        check_tensor("data", data)
+        check_event("data", data, flow.event_shape)
+        if data.dim() != 1 + len(flow.event_shape) or not len(data):
+            raise ValueError(
+                f"data must have shape (N, *{flow.event_shape}) with N >= 1, got shape {tuple(data.shape)}"
+            )
+        check_finite("data", data)
     else:
         check_callable("data", data)
+    if c is not None:
+        check_tensor("c", c)
     if c is not None and not isinstance(data, Tensor):
         raise ValueError(f"c must be None where data is a sampler, got shape {tuple(c.shape)}")
     if c is not None and isinstance(data, Tensor) and len(c) != len(data):
         raise ValueError(f"c must have {len(data)} rows, as the data, got shape {tuple(c.shape)}")
+    if c is not None:
+        check_finite("c", c)
 
     def loss() -> Tensor:
         if not isinstance(data, Tensor):
@@ -157,7 +167,7 @@ def minimise(
 
     Raises:
         TypeError: ``loss`` cannot be called.
-        ValueError: a number is out of its range.
+        ValueError: a number is out of its range, or no parameter of ``module`` requires gradients.
 
     References:
         D. Kingma and J. Ba, *Adam*, 2015; I. Loshchilov and F. Hutter, *SGDR*, 2017, equation 5 (without restarts).
@@ -173,6 +183,8 @@ def minimise(
     check_number("lr", lr, low=0.0, low_open=True)
     check_number("grad_clip", grad_clip, low=0.0, low_open=True)
     parameters = [p for p in module.parameters() if p.requires_grad]
+    if not parameters:
+        raise ValueError(f"module must have parameters to train, got a {type(module).__name__} without any")
     fused = parameters[0].device.type in ("cpu", "cuda")
     optimizer = torch.optim.Adam(parameters, lr=lr, fused=fused)
     history = []

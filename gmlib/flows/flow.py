@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gmlib._checks import kind_of
 from gmlib.flows.bijection import Bijection
 from gmlib.flows.composition import Composition
 
@@ -20,11 +22,12 @@ class Flow(nn.Module):
 
     Args:
         base: the law of u: a module of `gmlib.flows.bases`, or anything with ``log_prob(u)``, ``event_shape`` and
-            ``sample(shape, generator=)``, such as the laws of `gmlib.distributions`.
+            ``sample(shape, generator=)``, such as the laws of `gmlib.distributions`. Such a law is no module, and stays
+            where it is when the flow moves by `.to()`: move it before.
         bijections: one bijection, or several, the first one first on the way from noise to data.
 
     Raises:
-        TypeError: something in ``bijections`` is no bijection.
+        TypeError: ``base`` lacks one of these, or something in ``bijections`` is no bijection.
         ValueError: the base's event shape is not the shape of the maps' noise.
 
     References:
@@ -47,6 +50,13 @@ class Flow(nn.Module):
 
     def __init__(self, base: Any, bijections: Bijection | Iterable[Bijection]) -> None:
         super().__init__()
+        lacking = [
+            name
+            for name in ("log_prob", "sample", "event_shape")
+            if isinstance(base, type) or not hasattr(base, name)
+        ]
+        if lacking:
+            raise TypeError(f"base must be a law with {', '.join(lacking)}, got {kind_of(base)}")
         self.base = base
         self.bijection = bijections if isinstance(bijections, Bijection) else Composition(bijections)
         self.event_shape = self.bijection.event_shape
@@ -56,6 +66,18 @@ class Flow(nn.Module):
             raise ValueError(
                 f"base must have the shape of the bijections' noise, {noise_shape}, got {tuple(base.event_shape)}"
             )
+
+    @property
+    def place(self) -> Tensor:
+        """A tensor in the flow's dtype and on its device: its first parameter or buffer; else a zero by torch's defaults.
+
+        Example:
+            >>> from gmlib.flows import Affine, Elementwise, StandardNormal
+            >>> Flow(StandardNormal((2,)), Elementwise(Affine(), (2,))).double().place.dtype
+            torch.float64
+        """
+        tensors = chain(self.parameters(), self.buffers())
+        return next((tensor for tensor in tensors if tensor.is_floating_point()), torch.zeros(()))
 
     def log_prob(
         self, x: Float[Tensor, "..."], c: Float[Tensor, "..."] | None = None
@@ -102,6 +124,7 @@ class Flow(nn.Module):
             Points of shape ``(*sample_shape, *batch, *event_shape)``, and nats of shape ``(*sample_shape, *batch)``.
 
         Raises:
+            TypeError: ``sample_shape`` is no sequence, or ``c`` not a floating tensor.
             ValueError: ``c`` is missing, unwanted or of another length.
         """
         u, c = self._noise(sample_shape, c, generator)
@@ -133,7 +156,10 @@ class Flow(nn.Module):
         self, sample_shape: Sequence[int], c: Tensor | None, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor | None]:
         """Noise, and the condition of each of its points."""
+        if not isinstance(sample_shape, Sequence):
+            raise TypeError(f"sample_shape must be a sequence of integers, got {kind_of(sample_shape)}")
         shape = tuple(sample_shape)
+        self.bijection.check_condition(c)
         if c is not None:
             c = c.expand(*shape, *c.shape)
             shape = tuple(c.shape[:-1])

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gmlib._checks import check_instance
 from gmlib.flows.bijection import Bijection
 
 
@@ -17,6 +18,9 @@ class FullPrecision(Bijection):
     Args:
         bijection: the layer.
 
+    Raises:
+        TypeError: ``bijection`` is no `Bijection`.
+
     Example:
         >>> from gmlib.flows import Affine, Elementwise, FullPrecision
         >>> FullPrecision(Elementwise(Affine(), (2,)))(torch.ones(2))[0].detach()
@@ -24,6 +28,7 @@ class FullPrecision(Bijection):
     """
 
     def __init__(self, bijection: Bijection) -> None:
+        check_instance("bijection", bijection, Bijection)
         super().__init__(bijection.event_shape, context=bijection.context, noise_shape=bijection.noise_shape)
         self.bijection = bijection
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gmlib._checks import check_instance
 from gmlib.flows.scalar import ScalarMap
 
 BLACK, WHITE = 1 / 256, 253 / 256
@@ -30,6 +31,9 @@ class GreyLevels(ScalarMap):
     Args:
         inner: the rule h, a map of [0, 1] onto itself.
 
+    Raises:
+        TypeError: ``inner`` is no `ScalarMap`.
+
     Example:
         >>> from gmlib.flows import Additive, GreyLevels
         >>> h = GreyLevels(Additive())
@@ -39,6 +43,7 @@ class GreyLevels(ScalarMap):
     """
 
     def __init__(self, inner: ScalarMap) -> None:
+        check_instance("inner", inner, ScalarMap)
         self.inner = inner
 
     @property

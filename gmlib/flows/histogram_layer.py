@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from gmlib._checks import check_count, check_number, check_tensor
+from gmlib._checks import check_count, check_number
+from gmlib.flows._levels import check_levels, level_counts
 from gmlib.flows.elementwise import Elementwise
 from gmlib.flows.linear_spline import LinearSpline
 
@@ -24,7 +25,7 @@ def histogram_layer(x: Shaped[Tensor, "n *event"], levels: int, *, smoothing: fl
         smoothing: s, added to every count; positive, so that no level is impossible.
 
     Returns:
-        An `Elementwise` of `LinearSpline` on [0, 1]; its parameters can be trained further.
+        An `Elementwise` of `LinearSpline` on [0, 1], on the device of ``x``; its parameters can be trained further.
 
     Raises:
         TypeError: ``x`` is not a tensor of integers.
@@ -37,18 +38,12 @@ def histogram_layer(x: Shaped[Tensor, "n *event"], levels: int, *, smoothing: fl
         >>> layer(torch.tensor([[0.0], [2 / 3], [1.0]]))[0].flatten().detach()
         tensor([0.0000, 0.5000, 1.0000])
     """
-    check_tensor("x", x, floating=False)
-    if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
-        raise TypeError(f"x must hold integers, got {x.dtype}")
     check_count("levels", levels)
+    check_levels("x", x, levels)
     check_number("smoothing", smoothing, low=0.0, low_open=True)
     if x.dim() < 1 or x.numel() == 0:
         raise ValueError(f"x must have shape (n, *event) with n >= 1, got shape {tuple(x.shape)}")
-    low, high = int(x.min()), int(x.max())
-    if low < 0 or high >= levels:
-        raise ValueError(f"x must lie between 0 and {levels - 1}, got values from {low} to {high}")
-    counts = torch.nn.functional.one_hot(x.long(), levels).sum(0).to(torch.float64)
-    layer = Elementwise(LinearSpline(levels, 1.0, low=0.0, min_size=0.0), tuple(x.shape[1:]))
+    layer = Elementwise(LinearSpline(levels, 1.0, low=0.0, min_size=0.0), tuple(x.shape[1:])).to(x.device)
     with torch.no_grad():
-        layer.params[..., :levels] = (counts + smoothing).log()
+        layer.params[..., :levels] = (level_counts(x, levels) + smoothing).log()
     return layer

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gmlib._checks import check_callable, check_count, check_tensor
+from gmlib._checks import check_callable, check_count, check_instance, check_tensor
 from gmlib.flows.bijection import Bijection, sum_event
 from gmlib.flows.scalar import ScalarMap
 from gmlib.flows.squeeze import check_image
@@ -34,7 +34,7 @@ class ImageCoupling(Bijection):
         context: length of the condition c, 0 for none.
 
     Raises:
-        TypeError: ``mask`` is not a tensor, or ``conditioner`` cannot be called.
+        TypeError: ``mask`` is not a tensor, ``scalar_map`` no `ScalarMap`, or ``conditioner`` cannot be called.
         ValueError: ``event_shape`` is not that of an image; ``mask`` is not a boolean vector of C entries that keeps some
             and changes some; in use, the conditioner gives another shape.
 
@@ -61,9 +61,10 @@ class ImageCoupling(Bijection):
         context: int = 0,
     ) -> None:
         check_image("event_shape", event_shape)
+        check_instance("scalar_map", scalar_map, ScalarMap)
         check_tensor("mask", mask, floating=False)
         kept = int(mask.sum())
-        if mask.dtype != torch.bool or mask.shape != event_shape[:1] or not 0 < kept < len(mask):
+        if mask.dtype != torch.bool or mask.shape != (event_shape[0],) or not 0 < kept < len(mask):
             raise ValueError(
                 f"mask must be a boolean vector of {event_shape[0]} channels that keeps and changes at least one each, "
                 f"got {mask.dtype} of shape {tuple(mask.shape)} with {kept} kept"
@@ -125,6 +126,7 @@ class ConvConditioner(nn.Module):
             centred: an image's border is another place than its middle); None shares them.
 
     Raises:
+        TypeError: ``scalar_map`` is no `ScalarMap`.
         ValueError: a size below 1, or a negative number of blocks.
 
     References:
@@ -149,6 +151,7 @@ class ConvConditioner(nn.Module):
         size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
+        check_instance("scalar_map", scalar_map, ScalarMap)
         for name, value in (("inputs", inputs), ("channels", channels), ("hidden", hidden)):
             check_count(name, value)
         check_count("blocks", blocks, low=0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Integer
 from torch import Tensor, nn
 
-from gmlib._checks import check_number, check_tensor
+from gmlib._checks import check_number
+from gmlib.flows._levels import check_levels, level_counts
 from gmlib.flows.autoregressive import MaskedAutoregressive
 from gmlib.flows.bijection import Bijection
 from gmlib.flows.composition import Composition
@@ -25,7 +26,7 @@ LEAST = 1e-4
 
 @torch.no_grad()
 def start_at_marginals(
-    flow: Flow, images: UInt8[Tensor, "n channels height width"], *, pseudo_count: float = 30.0
+    flow: Flow, images: Integer[Tensor, "n channels height width"], *, pseudo_count: float = 30.0
 ) -> None:
     r"""Set the biases of a `spline_image_flow` so that each pixel starts at the histogram of its grey levels.
 
@@ -40,8 +41,8 @@ def start_at_marginals(
         pseudo_count: images' worth of the pixels' common histogram.
 
     Raises:
-        TypeError: ``images`` is not a tensor, or ``flow`` is of another kind.
-        ValueError: the shapes do not fit.
+        TypeError: ``images`` is not a tensor of integers, or ``flow`` is of another kind.
+        ValueError: the shapes do not fit, or a level is out of range.
 
     Example:
         >>> from gmlib.flows import Dequantised, spline_image_flow, start_at_marginals
@@ -51,7 +52,7 @@ def start_at_marginals(
         >>> bool(Dequantised(flow, 256).bound(x[:1]) / 64 > -0.05)  # nats a pixel: black is expected
         True
     """
-    check_tensor("images", images, floating=False)
+    check_levels("images", images, 256)
     check_number("pseudo_count", pseudo_count, low=0.0, low_open=True)
     layers = _leaves(flow.bijection)
     kinds = [layer for layer in layers if isinstance(layer, ImageCoupling | MaskedAutoregressive)]
@@ -65,7 +66,7 @@ def start_at_marginals(
     spline = splines[0].inner
     assert isinstance(spline, RationalQuadratic)
     # One map of parameters a pixel, sent through the layers as if it were a batch of images.
-    maps = _marginal_params(images, spline, pseudo_count).to(flow.base.place)
+    maps = _marginal_params(images, spline, pseudo_count).to(next(flow.parameters()))
     for layer in reversed(layers):
         if isinstance(layer, ImageCoupling):
             assert isinstance(layer.conditioner, ConvConditioner)
@@ -83,7 +84,7 @@ def start_at_marginals(
 def _marginal_params(images: Tensor, spline: RationalQuadratic, pseudo_count: float) -> Tensor:
     """Parameters of the spline for the histogram of each pixel: shape (n_params, *event_shape)."""
     edges, share = _bins(spline.bins)
-    counts = _counts(images)
+    counts = level_counts(images, 256).movedim(-1, 0)
     common = counts.flatten(1).sum(1) / counts.sum()
     levels = (counts + pseudo_count * common[:, None, None, None]) / (len(images) + pseudo_count)
     shares = (1 - spline.bins * LEAST) * torch.einsum("kl,lchw->kchw", share.to(levels), levels) + LEAST
@@ -94,17 +95,6 @@ def _marginal_params(images: Tensor, spline: RationalQuadratic, pseudo_count: fl
     raw = slopes + (-torch.expm1(-slopes)).log() - math.log(math.expm1(1 - spline.min_slope))
     widths, heights = (size.log() - size.log().mean(0) for size in (shares, heights))
     return torch.cat([widths, heights, raw])
-
-
-def _counts(images: Tensor) -> Tensor:
-    """How often each level occurs at each pixel: (256, *event_shape), float64."""
-    pixels = images[0].numel()
-    places = torch.arange(pixels, device=images.device) * 256
-    # In parts: the places are 64-bit numbers, eight times the images.
-    counts = torch.zeros(256 * pixels, dtype=torch.long, device=images.device)
-    for part in images.split(5000):
-        counts += torch.bincount((part.flatten(1).long() + places).flatten(), minlength=len(counts))
-    return counts.double().reshape(pixels, 256).mT.reshape(256, *images.shape[1:])
 
 
 def _bins(bins: int) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib.flows.bijection import Bijection
+from gmlib.flows.bijection import Bijection, shared_context
 from gmlib.flows.squeeze import check_image
 
 
@@ -66,11 +66,9 @@ class Multiscale(Bijection):
                     f"levels must fit each other: level {i + 1} takes {fine.noise_shape}, so that level {i} must give "
                     f"fewer channels of the same size, got {coarse.event_shape}"
                 )
-        contexts = {level.context for level in stack} - {0}
-        if len(contexts) > 1:
-            raise ValueError(f"levels must share one length of context, got {sorted(contexts)}")
+        context = shared_context("levels", stack)
         shape = stack[-1].event_shape
-        super().__init__(shape, context=max(contexts, default=0), noise_shape=(math.prod(shape),))
+        super().__init__(shape, context=context, noise_shape=(math.prod(shape),))
         self.levels = nn.ModuleList(stack)
         enters = [stack[0].noise_shape]
         for coarse, fine in pairwise(stack):

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gmlib._checks import check_number
+
 
 class ScalarMap(ABC):
     r"""A one-to-one map h of the real line onto itself, with ``n_params`` parameters.
@@ -37,6 +39,14 @@ class ScalarMap(ABC):
     def identity(self) -> Float[Tensor, " k"]:
         """Parameters, shape ``(n_params,)``, at which the map is the identity: where layers start."""
 
+    def _check(self, name: str, point: Tensor, params: Tensor) -> None:
+        """Raise ``ValueError`` unless every coordinate has its parameters."""
+        if params.shape != (*point.shape, self.n_params):
+            raise ValueError(
+                f"params must have shape (*{name}.shape, {self.n_params}) = {(*point.shape, self.n_params)}, "
+                f"got shape {tuple(params.shape)}"
+            )
+
 
 class Affine(ScalarMap):
     r"""Shift and positive scale, the map of Real NVP and MAF.
@@ -51,6 +61,10 @@ class Affine(ScalarMap):
     Args:
         bound: largest absolute log-scale b; None for no limit.
 
+    Raises:
+        TypeError: ``bound`` is not a number.
+        ValueError: ``bound`` is not positive and finite.
+
     References:
         L. Dinh, J. Sohl-Dickstein and S. Bengio, *Density estimation using Real NVP*, 2017, equations 4 to 8.
 
@@ -64,8 +78,8 @@ class Affine(ScalarMap):
     """
 
     def __init__(self, *, bound: float | None = None) -> None:
-        if bound is not None and not bound > 0:
-            raise ValueError(f"bound must be positive or None, got {bound}")
+        if bound is not None:
+            check_number("bound", bound, low=0.0, low_open=True)
         self.bound = bound
 
     @property
@@ -82,6 +96,7 @@ class Affine(ScalarMap):
         self, u: Float[Tensor, "..."], params: Float[Tensor, "... k"]
     ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
         r"""x = u e^a + mu, and a."""
+        self._check("u", u, params)
         log_scale, shift = self._read(params)
         return u * log_scale.exp() + shift, log_scale
 
@@ -89,6 +104,7 @@ class Affine(ScalarMap):
         self, x: Float[Tensor, "..."], params: Float[Tensor, "... k"]
     ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
         r"""u = (x - mu) e^{-a}, and -a."""
+        self._check("x", x, params)
         log_scale, shift = self._read(params)
         return (x - shift) * (-log_scale).exp(), -log_scale
 
@@ -116,12 +132,14 @@ class Additive(ScalarMap):
         self, u: Float[Tensor, "..."], params: Float[Tensor, "... k"]
     ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
         """x = u + mu, and 0."""
+        self._check("u", u, params)
         return u + params.squeeze(-1), torch.zeros_like(u)
 
     def inverse(
         self, x: Float[Tensor, "..."], params: Float[Tensor, "... k"]
     ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
         """u = x - mu, and 0."""
+        self._check("x", x, params)
         return x - params.squeeze(-1), torch.zeros_like(x)
 
     def identity(self) -> Float[Tensor, " k"]:
@@ -148,6 +166,7 @@ class Scale(ScalarMap):
         self, u: Float[Tensor, "..."], params: Float[Tensor, "... k"]
     ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
         """x = u e^a, and a."""
+        self._check("u", u, params)
         log_scale = params.squeeze(-1)
         return u * log_scale.exp(), log_scale
 
@@ -155,6 +174,7 @@ class Scale(ScalarMap):
         self, x: Float[Tensor, "..."], params: Float[Tensor, "... k"]
     ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
         """u = x e^{-a}, and -a."""
+        self._check("x", x, params)
         log_scale = params.squeeze(-1)
         return x * (-log_scale).exp(), -log_scale
 

@@ -122,13 +122,6 @@ class Spline(ScalarMap):
     def _unit_inverse(self, point: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         """Its inverse, and the log-slope of that."""
 
-    def _check(self, name: str, point: Tensor, params: Tensor) -> None:
-        if params.shape != (*point.shape, self.n_params):
-            raise ValueError(
-                f"params must have shape (*{name}.shape, {self.n_params}) = {(*point.shape, self.n_params)}, "
-                f"got shape {tuple(params.shape)}"
-            )
-
     def _to_unit(self, point: Tensor) -> Tensor:
         # Points outside are computed at the nearest end and replaced afterwards, so that their gradients are finite.
         return (point.clamp(self.low, self.bound) - self.low) / (self.bound - self.low)

@@ -136,7 +136,7 @@ def evaluator(
     def evaluate(model: nn.Module) -> dict[str, float]:
         assert isinstance(model, Dequantised)
         rows = {"": model, "uniform_": Dequantised(model.flow, model.levels)}
-        device = model.flow.base.place.device
+        device = model.flow.place.device
         measures = {}
         for name, row in rows.items():
             generator = torch.Generator(device).manual_seed(0)

@@ -276,5 +276,19 @@ def test_fit_bad_input() -> None:
     for name in ("lr", "grad_clip"):
         with pytest.raises(ValueError, match=f"^{name} must be a finite number"):
             fit_flow(flow, x, steps=1, **{name: 0.0})
+    for bad in (x[0], x[:0], x[None], torch.zeros(5, 1, 1)):
+        with pytest.raises(ValueError, match=r"^data must have shape \(N, \*\(1,\)\) with N >= 1"):
+            fit_flow(flow, bad, steps=1)
+    with pytest.raises(ValueError, match=r"^data must end in the event shape \(1,\), got shape \(5, 2\)"):
+        fit_flow(flow, torch.zeros(5, 2), steps=1)
+    with pytest.raises(ValueError, match=r"^data must be finite, got 1 NaN"):
+        fit_flow(flow, torch.tensor([[0.0], [math.nan]]), steps=1)
+    conditional = Flow(StandardNormal((1,)), Shift())
+    with pytest.raises(TypeError, match=r"^c must be a torch.Tensor, got list"):
+        fit_flow(conditional, x, c=[0.0] * 5, steps=1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^c must be finite, got 5 NaN"):
+        fit_flow(conditional, x, c=x / 0, steps=1)
+    with pytest.raises(ValueError, match=r"^module must have parameters to train, got a Flow without any"):
+        fit_flow(Flow(StandardNormal((1,)), NormalCdf((1,))), x + 0.5, steps=1)
     with pytest.raises(TypeError, match=r"^loss must be callable"):
         minimise(flow, 3, steps=1)  # type: ignore[arg-type]

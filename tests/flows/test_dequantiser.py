@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gmlib.distributions import Gaussian
 from gmlib.flows import (
     Affine,
     Conditioned,
@@ -14,8 +15,10 @@ from gmlib.flows import (
     Flow,
     Reshape,
     ScalarMap,
+    Sigmoid,
     StandardUniform,
     spline_noise,
+    start_at_marginals,
 )
 
 F64 = torch.float64
@@ -187,6 +190,15 @@ def test_samples_are_integers_with_the_right_masses() -> None:
     assert share == pytest.approx(7 / 16, abs=4 * error)
 
 
+def test_the_base_may_be_a_law_that_is_no_module() -> None:
+    # Two independent standard normal coordinates behind a sigmoid; the mass of a level is a difference of normal CDFs.
+    cut = torch.linspace(0, 1, LEVELS + 1, dtype=F64).logit()
+    mass = torch.special.ndtr(cut).diff().log()
+    flow = Flow(Gaussian(torch.zeros(2, dtype=F64), var=1.0), Sigmoid((2,)))
+    bound = Dequantised(flow, LEVELS).bound(IMAGES, samples=4000, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(bound.double(), mass[IMAGES].sum(1), rtol=0, atol=0.1)
+
+
 @pytest.mark.bad_input
 def test_bad_input() -> None:
     flow = law()
@@ -196,7 +208,17 @@ def test_bad_input() -> None:
         ValueError, match=r"noise must have event shape \(2,\) and context 2, got \(2,\) and 0"
     ):
         Dequantised(flow, 4, law())
+    with pytest.raises(ValueError, match="flow must have no condition, got context 2"):
+        Dequantised(noise(line), 4)
+    with pytest.raises(TypeError, match="flow must be a Flow, got Elementwise"):
+        Dequantised(flow.bijection, 4)  # type: ignore[arg-type]
     model = Dequantised(flow, 4)
+    with pytest.raises(TypeError, match=r"x must hold integers, got torch\.float32"):
+        model.bound(torch.rand(3, 2))
+    with pytest.raises(TypeError, match=r"images must hold integers, got torch\.float32"):
+        start_at_marginals(flow, torch.rand(3, 1, 4, 4))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="x must lie between 0 and 3, got values from 0 to 4"):
+        model.bound(torch.tensor([[0, 4]]))
     with pytest.raises(ValueError, match="x must end in the event shape"):
         model.log_weight(torch.zeros(3, 1, dtype=torch.long), torch.rand(3, 2))
     with pytest.raises(ValueError, match="draw must end in the event shape"):

@@ -8,20 +8,28 @@ from torch import Tensor, nn
 
 from gmlib.distributions import Gaussian
 from gmlib.flows import (
+    PLU,
     ActNorm,
     Additive,
     Affine,
+    AffineMap,
     Bijection,
     Composition,
+    Conditioned,
     Elementwise,
     Flow,
     FullPrecision,
+    GreyLevels,
     Inverse,
+    Permutation,
+    Scale,
     StandardNormal,
     StandardUniform,
     dense_log_det,
     grid_integral,
     jacobian,
+    maf,
+    spline_coupling,
     sum_event,
 )
 
@@ -209,6 +217,95 @@ def test_full_precision_draws_the_cheap_way() -> None:
     layer = Cheap()
     assert FullPrecision(layer).push(torch.zeros(2), torch.ones(2)).tolist() == [1.0, 1.0]
     assert layer.called == 0
+
+
+def test_points_of_another_dtype_than_the_parameters() -> None:
+    # Nothing to learn: any dtype. Under autocast: any dtype. A map of several dtypes takes each of them.
+    assert Permutation(torch.tensor([1, 0])).half()(torch.ones(2, dtype=F64))[0].dtype == F64
+    with torch.autocast("cpu", torch.bfloat16):
+        assert affine(0.1, 0.2)(torch.ones(2, dtype=torch.bfloat16))[0].dtype == torch.float32
+    mixed = Elementwise(Affine(), (2,))
+    mixed.register_parameter("other", nn.Parameter(torch.zeros((), dtype=F64)))
+    for dtype in (F64, torch.float32):
+        assert mixed(torch.ones(2, dtype=dtype))[0].dtype == dtype
+
+
+def test_place_is_where_a_flow_computes() -> None:
+    normal = Gaussian(torch.zeros(2), var=1.0)
+    assert Flow(normal, affine(0.1, 0.2).double()).place.dtype == F64
+    assert Flow(StandardNormal((2,)), Permutation(torch.tensor([1, 0]))).double().place.dtype == F64
+    assert Flow(normal, Permutation(torch.tensor([1, 0]))).place.dtype == torch.float32
+
+
+@pytest.mark.bad_input
+def test_bad_arguments_of_wrappers_and_scalar_maps() -> None:
+    for kind in (Inverse, FullPrecision):
+        with pytest.raises(TypeError, match=r"^bijection must be a Bijection, got NoneType"):
+            kind(None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^scalar_map must be a ScalarMap, got the class Affine"):
+        Elementwise(Affine, (2,))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^scalar_map must be a ScalarMap, got the class Affine"):
+        Conditioned((2,), Affine, nn.Identity(), context=2)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^inner must be a ScalarMap, got NoneType"):
+        GreyLevels(None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^bound must be a finite number in \(0, inf\], got inf"):
+        Affine(bound=math.inf)
+    with pytest.raises(TypeError, match=r"^bound must be a real number, got str"):
+        Affine(bound="3")  # type: ignore[arg-type]
+    for rule in (Affine(), Additive(), Scale()):
+        wrong = torch.ones(2, rule.n_params + 1)
+        with pytest.raises(ValueError, match=rf"^params must have shape \(\*u.shape, {rule.n_params}\)"):
+            rule.forward(torch.zeros(2), wrong)
+        with pytest.raises(ValueError, match=rf"^params must have shape \(\*x.shape, {rule.n_params}\)"):
+            rule.inverse(torch.zeros(2), wrong)
+
+
+@pytest.mark.bad_input
+def test_bad_parts_of_a_flow() -> None:
+    layer = affine(0.0, 0.0)
+    with pytest.raises(
+        TypeError, match=r"^base must be a law with log_prob, sample, event_shape, got Linear"
+    ):
+        Flow(nn.Linear(2, 2), layer)
+    with pytest.raises(TypeError, match=r"^base must be a law .* got the class StandardNormal"):
+        Flow(StandardNormal, layer)
+    with pytest.raises(TypeError, match=r"^bijections must be Bijection objects, got Linear"):
+        Flow(StandardNormal((2,)), nn.Linear(2, 2))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^bijections must be Bijection objects, got the class Linear"):
+        Flow(StandardNormal((2,)), nn.Linear)  # type: ignore[arg-type]
+
+
+@pytest.mark.bad_input
+def test_bad_dtype() -> None:
+    flow = Flow(StandardNormal((2,)), [affine(0.0, 0.0), Permutation(torch.tensor([1, 0]))])
+    wanted = r"must have the dtype torch.float32 of the parameters, got torch.float64; convert it with"
+    with pytest.raises(TypeError, match=rf"^x {wanted} x.to\(torch.float32\)"):
+        flow.log_prob(torch.zeros(3, 2, dtype=F64))
+    with pytest.raises(TypeError, match=rf"^u {wanted}"):
+        flow.bijection(torch.zeros(3, 2, dtype=F64))
+    with pytest.raises(TypeError, match=rf"^u {wanted}"):
+        flow.bijection.push(torch.zeros(3, 2, dtype=F64))
+    for layer in (AffineMap(2), PLU(2)):
+        with pytest.raises(TypeError, match=rf"^x {wanted}"):
+            layer.inverse(torch.zeros(3, 2, dtype=F64))
+    conditional = maf(2, layers=1, context=1)
+    with pytest.raises(TypeError, match=rf"^c {wanted}"):
+        conditional.log_prob(torch.zeros(3, 2), torch.zeros(3, 1, dtype=F64))
+
+
+@pytest.mark.bad_input
+def test_bad_condition() -> None:
+    flow = Flow(StandardNormal((2,)), maf(2, layers=1, context=3).bijection)
+    with pytest.raises(TypeError, match=r"^c must be a torch.Tensor, got list"):
+        flow.sample((3,), [1.0, 2.0, 3.0])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^c must end in the event shape \(3,\), got shape \(5, 2\)"):
+        flow.sample((3,), torch.randn(5, 2))
+    with pytest.raises(TypeError, match=r"^sample_shape must be a sequence of integers, got int"):
+        flow.sample(3, torch.randn(5, 3))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^c must be None for a map without a condition, got list"):
+        Flow(StandardNormal((2,)), affine(0.0, 0.0)).sample((3,), [1.0])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^context must be at least 0, got -1"):
+        spline_coupling(2, context=-1)
 
 
 @pytest.mark.bad_input

@@ -182,6 +182,13 @@ def test_glow_draws_under_autocast() -> None:
 
 
 @pytest.mark.bad_input
+def test_the_shape_of_images_may_be_a_list() -> None:
+    net = ConvConditioner(2, 2, Affine(), hidden=4)
+    layer = ImageCoupling([4, 2, 2], half_mask(4), Affine(), net)  # type: ignore[arg-type]
+    assert layer.event_shape == (4, 2, 2)
+
+
+@pytest.mark.bad_input
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match=r"event_shape must name channels, got \(\)"):
         ActNorm(())
