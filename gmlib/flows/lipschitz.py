@@ -51,6 +51,11 @@ class LipschitzNet(nn.Module):
 
     Attributes:
         lipschitz: L.
+
+    Example:
+        >>> net = LipschitzNet([SpectralLinear(2, 8, bound=0.9), SpectralLinear(8, 2, bound=0.9)], (2,))
+        >>> net(torch.zeros(5, 2)).shape, round(net.lipschitz, 2)
+        (torch.Size([5, 2]), 0.81)
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from gmlib.flows.elementwise import Elementwise
 from gmlib.flows.fixed_point import iterations_for
 from gmlib.flows.flow import Flow
 from gmlib.flows.lipschitz import Layers, LipschitzMLP, LipschitzNet
-from gmlib.flows.residual_log_det import DenseLogDet, ResidualLogDet
+from gmlib.flows.residual_log_det import DenseLogDet, ResidualLogDet, RouletteLogDet
 from gmlib.flows.scalar import Affine
 
 
@@ -45,7 +45,8 @@ class ContractiveResidual(Bijection):
 
     Raises:
         TypeError: ``net`` or ``log_det`` is of another type.
-        ValueError: ``net`` does not contract, or ``iterations`` below 1.
+        ValueError: ``net`` does not contract, ``iterations`` is below 1, or ``log_det`` is a roulette that stops so early
+            that its variance is infinite.
 
     References:
         J. Behrmann et al., *Invertible residual networks*, 2019; R. Chen et al., *Residual flows for invertible
@@ -69,6 +70,11 @@ class ContractiveResidual(Bijection):
             raise TypeError(f"log_det must be a ResidualLogDet or None, got {type(log_det).__name__}")
         if not net.lipschitz < 1:
             raise ValueError(f"net must have a Lipschitz constant below 1, got {net.lipschitz:g}")
+        if isinstance(log_det, RouletteLogDet) and not log_det.survive > net.lipschitz**2:
+            raise ValueError(
+                f"log_det must survive with a chance above {net.lipschitz**2:g}, the square of net's Lipschitz constant, "
+                f"for its variance to be finite, got {log_det.survive:g}"
+            )
         if iterations is not None:
             check_count("iterations", iterations)
         super().__init__(net.event_shape, context=net.context)

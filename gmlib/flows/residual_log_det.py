@@ -33,7 +33,12 @@ class ResidualLogDet(ABC):
 
 
 class DenseLogDet(ResidualLogDet):
-    """The determinant of the whole Jacobian: exact, d products and :math:`O(d^3)` a point, for small d."""
+    """The determinant of the whole Jacobian: exact, d products and :math:`O(d^3)` a point, for small d.
+
+    Example:
+        >>> DenseLogDet()(lambda v: 0.5 * v, torch.zeros(3, 2), event_dims=1)  # 2 log 1.5
+        tensor([0.8109, 0.8109, 0.8109])
+    """
 
     def __call__(
         self, product: Callable[[Tensor], Tensor], u: Float[Tensor, "..."], *, event_dims: int
@@ -51,7 +56,8 @@ class DenseLogDet(ResidualLogDet):
 class SeriesLogDet(ResidualLogDet):
     r"""The first n terms of the power series, with one random vector of signs a point, from torch's default generator.
 
-    The random vector brings noise, the truncation a bias of at most `log_det_series_bound`.
+    The random vector brings noise, the truncation a bias of at most `log_det_series_bound`: for d = 2 and L = 0.9 that is
+    0.37 nats after 10 terms and 0.002 after 50.
 
     Args:
         n: how many terms.
@@ -61,6 +67,12 @@ class SeriesLogDet(ResidualLogDet):
 
     References:
         J. Behrmann et al., *Invertible residual networks*, 2019, algorithm 2.
+
+    Example:
+        For a multiple of the identity each vector of signs gives the exact traces:
+
+        >>> SeriesLogDet(20)(lambda v: 0.5 * v, torch.zeros(3, 2), event_dims=1)
+        tensor([0.8109, 0.8109, 0.8109])
     """
 
     def __init__(self, n: int = 10) -> None:
@@ -82,7 +94,8 @@ class RouletteLogDet(ResidualLogDet):
     the device; the number of steps changes from call to call, and so this does not compile into one graph.
 
     Args:
-        survive: chance to go on after each term beyond the kept ones; above :math:`L^2` for a finite variance.
+        survive: chance to go on after each term beyond the kept ones; above :math:`L^2` for a finite variance, as 0.9 is
+            for the 0.9 of `residual_flow`.
         kept: how many terms are always taken.
 
     Raises:
@@ -90,9 +103,15 @@ class RouletteLogDet(ResidualLogDet):
 
     References:
         R. Chen et al., *Residual flows for invertible generative modeling*, 2019, theorem 1.
+
+    Example:
+        >>> estimate = RouletteLogDet()
+        >>> draws = torch.stack([estimate(lambda v: 0.5 * v, torch.zeros(2), event_dims=1) for _ in range(2000)])
+        >>> bool((draws.mean() - 0.8109).abs() < 5 * draws.std() / 2000**0.5)
+        True
     """
 
-    def __init__(self, survive: float = 0.5, kept: int = 2) -> None:
+    def __init__(self, survive: float = 0.9, kept: int = 2) -> None:
         check_count("kept", kept)
         roulette_survival(1, survive=survive, kept=kept)
         self.survive, self.kept = survive, kept

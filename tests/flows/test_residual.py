@@ -331,6 +331,10 @@ def test_bad_input_is_named() -> None:
             r"^net must have a Lipschitz constant below 1, got 1",
         ),
         (lambda: SeriesLogDet(0), r"^n must be at least 1, got 0"),
+        (
+            lambda: residual_flow(2, blocks=1, log_det=RouletteLogDet(0.5)),
+            r"^log_det must survive with a chance above 0.81, the square",
+        ),
         (lambda: RouletteLogDet(1.0), r"^survive must be a finite number"),
         (lambda: RouletteLogDet(kept=0), r"^kept must be at least 1, got 0"),
         (lambda: residual_flow(2, blocks=0), r"^blocks must be at least 1, got 0"),
