@@ -1,4 +1,4 @@
-"""The non-linear squared map: a line with a bump, inverted by the formula for cubic equations."""
+"""The non-linear squared map: a line with a bump, inverted by a fixed number of safe steps."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from gmlib.flows.scalar import ScalarMap
 
 # The largest value of 2y / (1 + y^2)^2, at y = 1/sqrt(3): how steep the bump 1 / (1 + y^2) gets.
 STEEPEST = 9 / (8 * math.sqrt(3))
+# Steps of the safeguarded method: 20 reach the last digit in double precision, whatever the right-hand side.
+STEPS = 24
 
 
 class NLSq(ScalarMap):
@@ -27,7 +29,9 @@ class NLSq(ScalarMap):
     slope is at least :math:`ma`; all zeros are the identity.
 
     With :math:`v = du + e` the inverse is the one real root of
-    :math:`v^3 - \rho v^2 + v + \gamma' - \rho = 0`, where :math:`\rho = e + d(x - b)/a` and :math:`\gamma' = cd/a`.
+    :math:`v^3 - \rho v^2 + v + \gamma' - \rho = 0`, where :math:`\rho = e + d(x - b)/a` and :math:`\gamma' = cd/a`. It is
+    found as the root of :math:`v + \gamma'/(1 + v^2) = \rho` (`bump_root`): Cardano's formula for it loses its digits
+    where the map is nearly flat, and overflows far out.
 
     (:eq:`eq-05b-nlsq` in the book.)
 
@@ -119,15 +123,12 @@ def _line_with_bump(v: Tensor, bump: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def bump_root(rho: Float[Tensor, "..."], bump: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    r"""The one real root v of :math:`v + \beta/(1 + v^2) = \rho`, by Cardano's formula.
+    r"""The one root v of :math:`v + \beta/(1 + v^2) = \rho`, by Newton's method inside a bracket.
 
-    Multiplied out, :math:`v^3 - \rho v^2 + v + \beta - \rho = 0`; with :math:`v = w + \rho/3` it is
-    :math:`w^3 + pw + q = 0`, :math:`p = 1 - \rho^2/3` and :math:`-q/2 = \rho^3/27 + \rho/3 - \beta/2`. The discriminant
-
-    .. math:: \frac{q^2}{4} + \frac{p^3}{27} = \frac{(\rho^2 + 1)^2 - \beta\rho(\rho^2 + 9)}{27} + \frac{\beta^2}{4}
-
-    is positive for :math:`|\beta| < 8\sqrt3/9`: one real root. (On the left the sixth powers of rho cancel, and with them
-    the digits; on the right they are gone.)
+    The bump has a value between 0 and beta, so that v lies between :math:`\rho - \max(\beta, 0)` and
+    :math:`\rho - \min(\beta, 0)`. Every evaluation narrows this bracket, and a step of Newton's that leaves it is replaced
+    by its middle; the number of steps is fixed. Gradients are those of the implicit function, from two more steps that
+    are recorded: the first makes first derivatives right, the second also those of the second order.
 
     Args:
         rho: right-hand side.
@@ -141,12 +142,16 @@ def bump_root(rho: Float[Tensor, "..."], bump: Float[Tensor, "..."]) -> Float[Te
         >>> v + 1 / (1 + v**2)
         tensor([2.])
     """
-    half = rho * (rho.square() / 27 + 1 / 3) - bump / 2
-    square = rho.square()
-    disc = ((square + 1).square() - bump * rho * (square + 9)) / 27 + bump.square() / 4
-    # Of the two cube roots the larger, so that nothing cancels; the other follows from their product, -p/3.
-    root = torch.where(half < 0, -1.0, 1.0) * (half.abs() + disc.sqrt()).pow(1 / 3)
-    v = root - (1 - square / 3) / (3 * root) + rho / 3
-    # A Newton step gives back what the cube root lost.
-    value, slope = _line_with_bump(v, bump)
-    return v - (value - rho) / slope
+    with torch.no_grad():
+        low, high = rho - bump.clamp(min=0), rho - bump.clamp(max=0)
+        v = (low + high) / 2
+        for _ in range(STEPS):
+            value, slope = _line_with_bump(v, bump)
+            below = value < rho
+            low, high = torch.where(below, v, low), torch.where(below, high, v)
+            step = v - (value - rho) / slope
+            v = torch.where((step >= low) & (step <= high), step, (low + high) / 2)
+    for _ in range(2):
+        value, slope = _line_with_bump(v, bump)
+        v = v - (value - rho) / slope
+    return v

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gmlib.flows import NLSq
+from gmlib.flows.nlsq import bump_root
 
 F64 = torch.float64
 LIMIT = 8 * math.sqrt(3) / 9  # largest |c| d / a
@@ -88,6 +89,34 @@ def test_near_the_bound_a_normal_law_gets_two_modes() -> None:
         log_p = -u.square() / 2 - NLSq().forward(u, params)[1]
         inner = log_p[1:-1]
         assert int(((inner > log_p[:-2]) & (inner > log_p[2:])).sum()) == modes
+
+
+def cardano(rho: Tensor, bump: Tensor) -> Tensor:
+    """The real root of v^3 - rho v^2 + v + bump - rho = 0 by the textbook's formula, with v = w + rho/3."""
+    q = -2 * (rho**3 / 27 + rho / 3 - bump / 2)
+    root = (q**2 / 4 + (1 - rho**2 / 3) ** 3 / 27).sqrt()
+    return sum((-q / 2 + s * root).abs().pow(1 / 3) * (-q / 2 + s * root).sign() for s in (1, -1)) + rho / 3
+
+
+def test_the_root_is_cardanos() -> None:
+    rho = torch.linspace(-6, 6, 4001, dtype=F64)
+    for share in (-0.999, -0.5, 0.0, 0.5, 0.999):
+        bump = torch.full_like(rho, share * LIMIT)
+        root = bump_root(rho, bump)
+        torch.testing.assert_close(root, cardano(rho, bump), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(root + bump / (1 + root**2), rho, rtol=0, atol=4e-15)
+
+
+def test_the_root_in_single_precision_near_the_bound_and_far_out() -> None:
+    """Cardano's discriminant was negative there by rounding, and fourth powers overflowed."""
+    x = torch.cat([torch.linspace(-6, 6, 40_001), torch.tensor([-1e30, -1e10, 1e10, 1e30])])
+    for gamma in (-9.0, -3.0, 0.0, 3.0, 9.0):
+        params = torch.tensor([0.0, 0.0, gamma, 0.0, 0.0]).expand(len(x), -1)
+        u, log_slope = NLSq().inverse(x, params)
+        wanted, wanted_log_slope = NLSq().inverse(x.double(), params.double())
+        # A rounding of x moves u by up to 1/h'.
+        assert ((u - wanted).abs() <= 1e-6 * (1 + wanted.abs()) * wanted_log_slope.exp().clamp(min=1)).all()
+        assert (log_slope - wanted_log_slope).abs().max() < 0.02
 
 
 def test_gradients_of_the_root_are_those_of_the_implicit_function() -> None:
