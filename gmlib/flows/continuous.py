@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from gmlib._checks import check_callable, check_choice, check_count, check_number, check_tensor
 from gmlib.flows.adjoint import solve_ode_adjoint
@@ -37,7 +37,8 @@ class ContinuousFlow(Bijection):
 
     Args:
         velocity: b, called as ``velocity(x, t)``, with a condition ``velocity(x, t, c)``; x of shape
-            ``(*batch, *event_shape)``, t of shape ``()``; each point on its own. `VelocityMLP` is one.
+            ``(*batch, *event_shape)``, t of shape ``()``; each point on its own. `VelocityMLP` is one. Parameters of a
+            plain callable are not registered, so that no optimiser finds them among those of the flow.
         event_shape: shape of one point.
         time: T, where the noise is.
         method: solver: ``"dopri5"``, which chooses its steps (needs torchdiffeq), ``"rk4"``, ``"euler"``; see `solve_ode`.
@@ -48,11 +49,12 @@ class ContinuousFlow(Bijection):
             with random signs drawn from torch's default generator once a solve; in evaluation mode exact (FFJORD).
             `inverse_with` and `forward_with` take the signs from outside.
         adjoint: gradients from the adjoint equation, with memory that does not grow with the steps (`solve_ode_adjoint`);
-            otherwise through the steps of the solver.
+            otherwise through the steps of the solver. It takes a ``torch.nn.Module`` for ``velocity``: it differentiates by
+            registered parameters alone.
         context: length of the condition c, 0 for none.
 
     Raises:
-        TypeError: ``velocity`` cannot be called.
+        TypeError: ``velocity`` cannot be called, or is no module where ``adjoint`` is wanted.
         ValueError: a number is out of its range, a choice is unknown, or ``steps`` is missing or unwanted.
 
     References:
@@ -84,6 +86,11 @@ class ContinuousFlow(Bijection):
     ) -> None:
         super().__init__(event_shape, context=context)
         check_callable("velocity", velocity)
+        if adjoint and not isinstance(velocity, nn.Module):
+            raise TypeError(
+                "velocity must be a torch.nn.Module for adjoint=True, which gives gradients to registered parameters "
+                f"alone, got {type(velocity).__name__}"
+            )
         check_number("time", time, low=0.0, low_open=True)
         check_solver(method, steps, rtol, atol)
         check_choice("trace", trace, ("exact", "hutchinson"))

@@ -303,6 +303,12 @@ def test_bad_input() -> None:
             ContinuousFlow(velocity, (2,), **bad)
     with pytest.raises(TypeError, match=r"^velocity must be callable"):
         ContinuousFlow(3, (2,))  # type: ignore[arg-type]
+    # The weight in this closure would get no gradient, and nothing would say so.
+    weight = torch.ones((), requires_grad=True)
+    with pytest.raises(
+        TypeError, match=r"^velocity must be a torch\.nn\.Module for adjoint=True, .* got function"
+    ):
+        ContinuousFlow(lambda x, t: weight * x, (2,), adjoint=True)
     flow, x = ContinuousFlow(velocity, (2,)), torch.zeros(3, 2)
     with pytest.raises(ValueError, match=r"^probe must have the shape of the points, \(3, 2\), got \(2,\)"):
         flow.inverse_with(x, torch.zeros(2))
