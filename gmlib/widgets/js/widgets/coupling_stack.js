@@ -315,6 +315,7 @@ class Stack {
     c.textAlign = "center";
     c.textBaseline = "middle";
     c.fillText("the flow is on its way", width / 2, height / 2);
+    picture.place();
     for (const stage of [this.matrices, this.sums, this.four]) stage.begin();
     view.say("A flow of 6 layers; its weights, about 30 kB, are fetched when it is in view.");
   }
