@@ -10,13 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_count
+from gmlib.distributions.base import LOG_2PI
 from gmlib.flows.autoregressive import MaskedAutoregressive
 from gmlib.flows.bases import StandardUniform
 from gmlib.flows.flow import Flow
 from gmlib.flows.scalar import ScalarMap
 from gmlib.flows.squash import inside
 
-LOG_2PI = math.log(2 * math.pi)
 # Halvings of the bracket, which cannot fail, and Newton's steps inside it, each of which doubles the digits.
 HALVINGS, NEWTON_STEPS = 24, 4
 Law = tuple[Tensor, Tensor, Tensor]

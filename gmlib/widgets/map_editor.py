@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gmlib._checks import check_choice, check_number
 from gmlib.flows import Affine, Elementwise, Flow, NLSq, RationalQuadratic, ScalarMap, StandardNormal
+from gmlib.flows.nlsq import STEEPEST
 from gmlib.widgets.base import STATIC, Widget
 
 F64 = torch.float64
@@ -35,7 +36,6 @@ RANGES = {
 }
 FAR = 9.0  # of N(0, 1): no mass that counts is further out
 STRIP = 0.25  # half the width of the strip at the probe
-STEEPEST = 9 / (8 * math.sqrt(3))
 
 
 @dataclass(frozen=True)

@@ -173,10 +173,17 @@ def test_record_of_the_plane() -> None:
     for (law, kind), row in table.rows.items():
         assert len(row.kl) == 3
         assert all(value > 0 for value in row.kl)  # below the entropy nothing can be
-        assert row.mean < table.gaussian[law]
         assert kind in KINDS
+        # Shifts alone never leave the symmetric start on the eight Gaussians: that row is the best normal law's.
+        stuck = (law, kind) == ("eight_gaussians", "nice")
+        assert (row.mean == pytest.approx(table.gaussian[law], abs=1e-3)) == stuck
+        assert stuck or row.mean < table.gaussian[law] - 0.5
     for law in LAWS:
-        assert table.rows[law, "spline_coupling"].mean < table.rows[law, "nice"].mean
+        # On the banana every conditional law of one order is normal, and affine layers have nothing to miss.
+        best = "real_nvp" if law == "banana" else "spline_coupling"
+        assert table.rows[law, best].mean == min(
+            table.rows[law, kind].mean for kind in ("nice", "real_nvp", "spline_coupling")
+        )
     moons = plane_grid(planar_law("two_moons")).entropy
     assert table.entropy["two_moons"] == pytest.approx(moons, abs=1e-5)
     recipe = plane_recipe("cross", "maf")
