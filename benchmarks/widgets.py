@@ -1,6 +1,6 @@
 """Frames in headless Chromium: the density explorer with 2,000 samples and 24 x 24 arrows, the Swiss-roll scores with 2,000
-particles that a network or the exact score moves, the DiracGAN laboratory and the browser's GAN while they play, the law
-that is shifted; steps of the GAN's engine in Node; and the time until each page of the gallery is up.
+particles that a network or the exact score moves, the coupling stack, the DiracGAN laboratory and the browser's GAN while
+they play, the law that is shifted; steps of the GAN's engine in Node; and the time until each page of the gallery is up.
 
 A frame's *work* is the time that JavaScript takes for it; its *interval* is the time since the frame before, which the
 screen's rate bounds from below. The site must be built (``make book``). The clock is the browser's.
@@ -25,7 +25,8 @@ from gmlib.widgets import BrowserGan
 DEVICE = "cpu"
 """The browser draws without a graphics card, whatever torch has."""
 SITE = "http://site.test"
-EXPLORER, SCORES, GAMES = (f"book/widgets_{name}.html" for name in ("01_map", "08_score_matching", "14_gans"))
+PAGES = ("01_map", "05_flows", "08_score_matching", "14_gans")
+EXPLORER, FLOWS, SCORES, GAMES = (f"book/widgets_{name}.html" for name in PAGES)
 FRAMES = 120
 POLL = 50
 """Milliseconds: Playwright asks by animation frames otherwise, which would be counted."""
@@ -36,7 +37,11 @@ MOVES = (
     ("learnt score", "flow"),
     ("exact score", "flow"),
 )
-PLAYS = (("DiracGAN laboratory", "dirac-laboratory", "Play"), ("browser GAN", "browser-gan", "Collapse"))
+PLAYS = (
+    (FLOWS, "coupling stack", "coupling-stack", "To the data"),
+    (GAMES, "DiracGAN laboratory", "dirac-laboratory", "Play"),
+    (GAMES, "browser GAN", "browser-gan", "Collapse"),
+)
 PENALTIES = ("none", "r1", "gradient_penalty")
 CHUNKS, CHUNK = 40, 25
 """Timed pieces of the GAN's run, and steps in each."""
@@ -136,13 +141,13 @@ def _scores(browser: Any, drive: str, sampler: str) -> list[Row]:
     return rows
 
 
-def _opened(browser: Any, name: str) -> tuple[Any, Any, Any]:
-    """A context, its tab and a widget of the games, in view."""
+def _opened(browser: Any, page: str, name: str) -> tuple[Any, Any, Any]:
+    """A context, its tab and a widget of the page, in view."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.route(f"{SITE}/**", _serve)
     context.add_init_script(WATCH)
     tab = context.new_page()
-    tab.goto(f"{SITE}/{GAMES}")
+    tab.goto(f"{SITE}/{page}")
     tab.wait_for_function("() => window.up !== null", timeout=30_000)
     found = tab.locator(f"[data-widget={name}]").first
     found.scroll_into_view_if_needed()
@@ -151,9 +156,9 @@ def _opened(browser: Any, name: str) -> tuple[Any, Any, Any]:
     return context, tab, found
 
 
-def _plays(browser: Any, case: str, name: str, button: str) -> list[Row]:
+def _plays(browser: Any, page: str, case: str, name: str, button: str) -> list[Row]:
     """Frames of a widget that moves by itself once a button is pressed; a frame of the GAN trains for at most 9 ms."""
-    context, tab, found = _opened(browser, name)
+    context, tab, found = _opened(browser, page, name)
     found.get_by_role("button", name=button, exact=True).click()
     tab.wait_for_function(f"() => window.work.length >= {FRAMES}", polling=POLL, timeout=120_000)
     rows = _frames(tab, f"{case} plays", {"browser": f"Chromium {browser.version}"})
@@ -163,7 +168,7 @@ def _plays(browser: Any, case: str, name: str, button: str) -> list[Row]:
 
 def _shifted(browser: Any) -> list[Row]:
     """Frames of the two laws while the shift goes to and fro."""
-    context, tab, _ = _opened(browser, "shifted-laws")
+    context, tab, _ = _opened(browser, GAMES, "shifted-laws")
     tab.evaluate(SHIFT, FRAMES)
     rows = _frames(tab, "laws shifted", {"browser": f"Chromium {browser.version}"})
     context.close()
@@ -209,7 +214,8 @@ def _engine() -> list[Row]:
 
 def run(*, rounds: int, clock: str) -> list[Row]:
     """Measure ``rounds`` starts of each page of the gallery, frames of two laws, moving and under a sweep of the noise,
-    then frames of the Swiss roll's particles and of the three widgets of GANs; then steps of the GAN's engine.
+    then frames of the Swiss roll's particles, of the coupling stack and of the three widgets of GANs; then steps of the
+    GAN's engine.
 
     Raises:
         RuntimeError: the site is not built, or there is no Chromium.
@@ -259,8 +265,8 @@ def run(*, rounds: int, clock: str) -> list[Row]:
             context.close()
         for drive, sampler in MOVES:
             rows += _scores(browser, drive, sampler)
-        for case, name, button in PLAYS:
-            rows += _plays(browser, case, name, button)
+        for page, case, name, button in PLAYS:
+            rows += _plays(browser, page, case, name, button)
         rows += _shifted(browser)
         browser.close()
     return rows + _engine()
