@@ -34,7 +34,8 @@ STAGES: dict[str, list[list[str]]] = {
     "bad-input": [[*PYTEST, "-m", "bad_input", "tests"]],
     "execute": [[PYTHON, "-m", "gmbook.execute"]],
     "nbval": [[*PYTEST, *TWO, *NBVAL, "chapters", *GALLERY]],
-    "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, *TWO, "tests/notebooks"]],
+    # One file runs every notebook: its tests, and not whole files, go to the two workers.
+    "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, "-n", "2", "--dist", "worksteal", "tests/notebooks"]],
     "book": [[PYTHON, "-m", "gmbook.build"]],
     "browser": [[*PYTEST, "-n", "2", "tests/book"]],
 }
