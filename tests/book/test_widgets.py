@@ -120,9 +120,10 @@ def opened(
         count = text.count(f'<script type="{VIEW}">')
         assert count, f"{page} does not show {only}"
         tab.route(f"**/{page}", lambda route: route.fulfill(response=route.fetch(), body=text))
-    tab.goto(f"{site}/{page}", wait_until="load")
+    # A chapter's page takes seconds on a busy machine with two cores.
+    tab.goto(f"{site}/{page}", wait_until="load", timeout=40_000)
     tab.wait_for_function(
-        f"() => document.querySelectorAll('.gm-widget[data-ready]').length === {count}", timeout=15_000
+        f"() => document.querySelectorAll('.gm-widget[data-ready]').length === {count}", timeout=40_000
     )
     tab.troubles = troubles
     yield tab
