@@ -1,11 +1,14 @@
 """Networks that several chapters share."""
 
 from gmlib.nn.classifier import ConvClassifier
+from gmlib.nn.conditioning import TimeAndClass
 from gmlib.nn.conv import ConvBlock, ConvDecoder, ConvEncoder
 from gmlib.nn.embedding import FourierEmbedding, SinusoidalEmbedding
 from gmlib.nn.in_turn import InTurn
 from gmlib.nn.masked import MaskedLinear, MaskedMLP
 from gmlib.nn.mlp import MLP, ResidualBlock, ResidualMLP
+from gmlib.nn.pixel_unet import PixelUNet
+from gmlib.nn.unet import UNet
 
 __all__ = [
     "MLP",
@@ -17,7 +20,10 @@ __all__ = [
     "InTurn",
     "MaskedLinear",
     "MaskedMLP",
+    "PixelUNet",
     "ResidualBlock",
     "ResidualMLP",
     "SinusoidalEmbedding",
+    "TimeAndClass",
+    "UNet",
 ]

@@ -1,5 +1,6 @@
 """Noise processes: schedules of signal and noise, and denoisers that say any of five things."""
 
+from gmlib.noise.clock import LogSNRClock
 from gmlib.noise.ddpm import DDPM
 from gmlib.noise.denoiser import PARAMETERISATIONS, Denoiser, Parameterisation, Prediction, exact_denoiser
 from gmlib.noise.kinds import EDM, VE, Rectified, SubVP
@@ -15,6 +16,7 @@ __all__ = [
     "Coefficients",
     "Denoiser",
     "EDMPreconditioned",
+    "LogSNRClock",
     "Parameterisation",
     "Prediction",
     "Rectified",

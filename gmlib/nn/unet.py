@@ -1,0 +1,279 @@
+r"""The U-Net of diffusion models: down to coarse images and up again, with a bridge at every level.
+
+.. code-block:: text
+
+    x (28x28) -> stem -> [blocks] -----------------------------------> [blocks] -> head (28x28)
+                            | half                                       ^ twice
+                         [blocks] ---------------------> [blocks] -------+
+                            | half                          ^ twice
+                         [blocks] -> block, attention, block -> [blocks]
+
+Every block is told the time (and the class). The bridges carry the output of each block on the way down to a block on the
+way up, so that what is small in the image need not pass through the coarse levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from gmlib._checks import check_count, check_number, check_tensor
+from gmlib.nn.conditioning import TimeAndClass
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class ToldBlock(nn.Module):
+    r"""A residual block that is told something: the vector c scales and shifts its second normalisation.
+
+    .. math:: h = \mathrm{conv}_1(\mathrm{silu}(\mathrm{norm}(x))), \qquad
+        x' = x + \mathrm{conv}_2\big(\mathrm{silu}((1 + a(c))\,\mathrm{norm}(h) + b(c))\big)
+
+    ``conv_2`` starts at zero: a fresh block passes its input on (through a 1x1 convolution where the channels change).
+
+    Args:
+        inputs: channels in.
+        outputs: channels out.
+        told: size of the vector c.
+        groups: of the normalisations; must divide both.
+        dropout: share of the channels' values set to 0 before ``conv_2`` in training.
+
+    References:
+        P. Dhariwal and A. Nichol, *Diffusion models beat GANs on image synthesis* (2021), section 3.1 (adaptive group
+        normalisation).
+
+    Example:
+        >>> import torch
+        >>> from gmlib.nn.unet import ToldBlock
+        >>> ToldBlock(8, 16, 4)(torch.zeros(2, 8, 7, 7), torch.zeros(2, 4)).shape
+        torch.Size([2, 16, 7, 7])
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, told: int, *, groups: int = 8, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(groups, inputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.modulation = nn.Linear(told, 2 * outputs)
+        self.norm2 = nn.GroupNorm(groups, outputs)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = zeroed(nn.Conv2d(outputs, outputs, 3, padding=1))
+        self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
+
+    def forward(
+        self, x: Float[Tensor, "batch inputs height width"], told: Float[Tensor, "batch told"]
+    ) -> Float[Tensor, "batch outputs height width"]:
+        """Map images (batch, inputs, height, width) and vectors (batch, told) to images of ``outputs`` channels."""
+        h = self.conv1(F.silu(self.norm1(x)))
+        scale, shift = self.modulation(told)[..., None, None].chunk(2, dim=1)
+        h = torch.addcmul(shift, self.norm2(h), 1 + scale)
+        return self.skip(x) + self.conv2(self.dropout(F.silu(h)))
+
+
+class SelfAttention(nn.Module):
+    """Every pixel looks at every other: normalisation, attention, and a projection that starts at zero; residual.
+
+    Args:
+        width: channels.
+        heads: number of heads; divides ``width``.
+        groups: of the normalisation; divides ``width``.
+
+    References:
+        A. Vaswani et al., *Attention is all you need* (2017), eq. 1.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.nn.unet import SelfAttention
+        >>> x = torch.randn(2, 8, 3, 3)
+        >>> torch.equal(SelfAttention(8)(x), x)
+        True
+    """
+
+    def __init__(self, width: int, *, heads: int = 1, groups: int = 8) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.GroupNorm(groups, width)
+        self.qkv = nn.Conv2d(width, 3 * width, 1)
+        self.out = zeroed(nn.Conv2d(width, width, 1))
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Map images (batch, channels, height, width) to images of the same shape."""
+        # (batch, 3, heads, pixels, channels of a head)
+        qkv = self.qkv(self.norm(x)).unflatten(1, (3, self.heads, -1)).flatten(-2).mT
+        h = F.scaled_dot_product_attention(*qkv.unbind(1))
+        return x + self.out(h.mT.reshape(x.shape))
+
+
+class UNet(nn.Module):
+    """A U-Net that is told the time and, if it has classes, the class.
+
+    Args:
+        channels: channels of the image.
+        widths: channels of the levels, finest first; each level has half the height and width of the one before.
+        blocks: residual blocks a level on the way down; one more on the way up.
+        attention: levels (0 is the finest) whose blocks are followed by attention. The middle always has it.
+        heads: heads of every attention.
+        classes: number of classes, 0 for none.
+        outputs: channels of the output; ``channels`` if None. A network that also predicts a variance has twice as many.
+        groups: of the group normalisations; divides every width.
+        dropout: in the residual blocks, in training.
+
+    Raises:
+        ValueError: a count below 1, a level that does not exist, or groups or heads that do not divide a width.
+
+    References:
+        O. Ronneberger, P. Fischer and T. Brox, *U-Net* (2015); J. Ho, A. Jain and P. Abbeel (2020), appendix B.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.nn import UNet
+        >>> network = UNet(1, [8, 16], classes=10)
+        >>> network(torch.randn(4, 1, 28, 28), torch.rand(4), label=torch.tensor([3, 1, 4, 10])).shape
+        torch.Size([4, 1, 28, 28])
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        widths: Sequence[int],
+        *,
+        blocks: int = 1,
+        attention: Collection[int] = (),
+        heads: int = 1,
+        classes: int = 0,
+        outputs: int | None = None,
+        groups: int = 8,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        widths = list(widths)
+        _check(channels, widths, blocks, attention, heads, outputs, groups, dropout)
+        self.channels, self.stride = channels, 2 ** (len(widths) - 1)
+        told = 4 * widths[0]
+        self.told = TimeAndClass(told, max(4, widths[0] + widths[0] % 2), classes=classes)
+        self.stem = nn.Conv2d(channels, widths[0], 3, padding=1)
+
+        def block(inputs: int, outputs: int) -> ToldBlock:
+            return ToldBlock(inputs, outputs, told, groups=groups, dropout=dropout)
+
+        def after(level: int) -> nn.Module:
+            return (
+                SelfAttention(widths[level], heads=heads, groups=groups)
+                if level in attention
+                else nn.Identity()
+            )
+
+        self.down, width, bridges = nn.ModuleList(), widths[0], [widths[0]]
+        for level, wide in enumerate(widths):
+            for _ in range(blocks):
+                self.down.append(nn.ModuleList([block(width, wide), after(level)]))
+                width = wide
+                bridges.append(width)
+            if level < len(widths) - 1:
+                self.down.append(nn.Conv2d(width, width, 3, stride=2, padding=1))
+                bridges.append(width)
+        self.middle = nn.ModuleList(
+            [block(width, width), SelfAttention(width, heads=heads, groups=groups), block(width, width)]
+        )
+        self.up = nn.ModuleList()
+        for level in reversed(range(len(widths))):
+            for _ in range(blocks + 1):
+                self.up.append(nn.ModuleList([block(width + bridges.pop(), widths[level]), after(level)]))
+                width = widths[level]
+            if level:
+                self.up.append(nn.Conv2d(width, width, 3, padding=1))
+        self.norm = nn.GroupNorm(groups, width)
+        self.head = zeroed(nn.Conv2d(width, outputs or channels, 3, padding=1))
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        t: Float[Tensor, " batch"],
+        label: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch outputs height width"]:
+        """Map noised images and times to a prediction; a fresh network predicts 0.
+
+        Args:
+            x: images, (batch, channels, height, width); height and width must be divisible by 2 for each level but one.
+            t: times in [0, 1], (batch,).
+            label: classes, (batch,); see :class:`TimeAndClass`.
+
+        Raises:
+            ValueError: ``x`` or ``label`` has another shape than it must.
+        """
+        check_tensor("x", x)
+        if x.dim() != 4 or x.shape[1] != self.channels:
+            raise ValueError(
+                f"x must have shape (batch, {self.channels}, height, width), got {tuple(x.shape)}"
+            )
+        if x.shape[2] % self.stride or x.shape[3] % self.stride:
+            raise ValueError(
+                f"height and width of x must be divisible by {self.stride} for {self.stride.bit_length()} levels, "
+                f"got {tuple(x.shape[2:])}"
+            )
+        told = F.silu(self.told(t, label))
+        x = self.stem(x)
+        bridges = [x]
+        for step in self.down:
+            x = step[1](step[0](x, told)) if isinstance(step, nn.ModuleList) else step(x)
+            bridges.append(x)
+        x = self.middle[2](self.middle[1](self.middle[0](x, told)), told)
+        for step in self.up:
+            if isinstance(step, nn.ModuleList):
+                x = step[1](step[0](torch.cat([x, bridges.pop()], dim=1), told))
+            else:
+                x = step(F.interpolate(x, scale_factor=2.0))
+        return self.head(F.silu(self.norm(x)))
+
+
+def _check(
+    channels: int,
+    widths: list[int],
+    blocks: int,
+    attention: Collection[int],
+    heads: int,
+    outputs: int | None,
+    groups: int,
+    dropout: float,
+) -> None:
+    if not widths:
+        raise ValueError("widths must name at least one level, got an empty list")
+    for width in widths:
+        check_count("widths", width)
+    counts = {
+        "channels": channels,
+        "blocks": blocks,
+        "heads": heads,
+        "groups": groups,
+        "outputs": outputs or 1,
+    }
+    for name, value in counts.items():
+        check_count(name, value)
+    if any(width % groups for width in widths):
+        raise ValueError(f"groups must divide every one of the widths {widths}, got {groups}")
+    if not set(attention) <= set(range(len(widths))):
+        raise ValueError(f"attention must name levels from 0 to {len(widths) - 1}, got {sorted(attention)}")
+    attended = [widths[level] for level in {*attention, len(widths) - 1}]
+    if any(width % heads for width in attended):
+        raise ValueError(f"heads must divide the widths that attend, {sorted(attended)}, got {heads}")
+    check_number("dropout", dropout, low=0.0, high=1.0, high_open=True)
+
+
+def zeroed(layer: M) -> M:
+    """The layer with all its parameters set to 0.
+
+    Example:
+        >>> float(zeroed(nn.Linear(1, 1)).weight.detach())
+        0.0
+    """
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
