@@ -260,7 +260,7 @@ def check_range(denoiser: Denoiser, low: Any, high: Any) -> None:
     if torch.compiler.is_compiling():
         return
     schedule = denoiser.schedule
-    least, most = (float(schedule.log_snr(t)) for t in (schedule.t_max, schedule.t_min))
+    least, most = (schedule.log_snr(t).item() for t in (schedule.t_max, schedule.t_min))
     if low < least - 1e-6 or high > most + 1e-6:
         raise ValueError(
             f"low and high must lie in the schedule's range of log-SNR, {least:g} to {most:g}, got {low:g} and {high:g}"

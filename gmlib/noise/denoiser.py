@@ -110,6 +110,8 @@ class Denoiser(nn.Module):
         """
         _check(x, t)
         time = self.schedule._time(t)
+        if not isinstance(t, Tensor):  # filled in on the device: to copy a number there, the host would wait
+            return self.network(x, x.new_full(x.shape[:1], float(t)), **condition)
         return self.network(x, time.to(x).expand(x.shape[:1]), **condition)
 
     def predict(self, x: Point, t: Time, **condition: Any) -> Prediction:

@@ -1,10 +1,15 @@
 """The bound in continuous time: tight on normal data whatever the schedule, and the exact cost of grey levels."""
 
 import math
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parent))
+from continuous_time import legendre, signs
 
 from gmlib.diffusion import VDMBound, density_cost, level_cost, noise_error, prior_cost, vdm_bound
 from gmlib.distributions import Gaussian
@@ -12,20 +17,6 @@ from gmlib.noise import EDM, Denoiser, Rectified, Schedule, VPCosine, VPLinear, 
 
 ENTROPY = 0.5 * math.log(2 * math.pi * math.e)
 STANDARD = Gaussian(torch.zeros(1, dtype=torch.float64), var=1.0)
-
-
-def signs(n: int) -> tuple[Tensor, Tensor]:
-    """Clean points and noises with the second moments of independent standard normal ones, n times over."""
-    x = torch.tensor([1.0, 1.0, -1.0, -1.0], dtype=torch.float64).repeat(n)[:, None]
-    return x, torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64).repeat(n)[:, None]
-
-
-def legendre(low: float, high: float, n: int = 60) -> tuple[Tensor, Tensor]:
-    """Nodes and weights of Gauss-Legendre quadrature, from the eigenvalues of the Jacobi matrix."""
-    k = torch.arange(1, n, dtype=torch.float64)
-    off = k / torch.sqrt(4 * k * k - 1)
-    nodes, vectors = torch.linalg.eigh(torch.diag(off, 1) + torch.diag(off, -1))
-    return low + 0.5 * (high - low) * (nodes + 1), (high - low) * vectors[0].square()
 
 
 @pytest.mark.parametrize(
@@ -40,7 +31,7 @@ def test_vdm_bound(schedule: Schedule, low: float, high: float) -> None:
     assert float(prior) == pytest.approx(0.5 * math.log1p(math.exp(low)), abs=1e-12)
     last = density_cost(denoiser, x, high, noise).mean()
     assert float(last) == pytest.approx(ENTROPY - 0.5 * math.log1p(math.exp(high)), abs=1e-9)
-    nodes, weights = legendre(low, high)
+    nodes, weights = legendre(low, high, 60)
     points, noises = signs(len(nodes))
     errors = noise_error(denoiser, points, nodes.repeat_interleave(4), noises).reshape(-1, 4).mean(1)
     integral = 0.5 * (weights * errors).sum()
@@ -109,7 +100,7 @@ def test_a_coin_costs_its_entropy() -> None:
     schedule = VPCosine()
     denoiser = Denoiser(network, schedule, "x0")
     low, high = -9.0, 6.0
-    nodes, weights = legendre(low, high)
+    nodes, weights = legendre(low, high, 60)
     k = torch.arange(1, 400, dtype=torch.float64).sqrt()
     noises, vectors = torch.linalg.eigh(torch.diag(k, 1) + torch.diag(k, -1))  # Gauss-Hermite, 400 nodes
     normal = vectors[0].square()

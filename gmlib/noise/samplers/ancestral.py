@@ -2,27 +2,28 @@ r"""The ancestral sampler of DDPM, between any two times of any schedule."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_choice
+from gmlib._checks import check_choice, check_instance
 from gmlib.noise.denoiser import Denoiser
-from gmlib.noise.samplers.steps import Sampled, Step, check_start, noise_like, steps_of
+from gmlib.noise.samplers._run import check_start, noise_like
+from gmlib.noise.samplers.learned_variance import LearnedVariance
+from gmlib.noise.samplers.steps import Sampled, Step, Times, steps_of
 
-Variance = Literal["beta", "beta_tilde"] | Callable[[Tensor, Step], Tensor]
-VARIANCES = ("beta", "beta_tilde")
+Variance = Literal["beta", "beta_tilde", "learned"] | Callable[[Tensor, Step], float | Tensor]
+VARIANCES = ("beta", "beta_tilde", "learned")
 
 
 @torch.no_grad()
 def ancestral(
     denoiser: Denoiser,
     x: Float[Tensor, "batch *event"],
-    times: Sequence[float] | Float[Tensor, " n"],
+    times: Times,
     *,
     variance: Variance = "beta",
     last_noise: bool = False,
@@ -30,56 +31,59 @@ def ancestral(
     path: bool = False,
     **condition: Any,
 ) -> Sampled:
-    r"""Walk the chain backwards: at each step the mean of :math:`x_s` given :math:`x_t` and the guess of :math:`x_0`, and noise.
+    r"""Undo the noising step by step: the mean of :math:`x_s` given :math:`x_t` and the guess of :math:`x_0`, and noise.
 
     .. math:: x_s = \frac{\alpha_t\sigma_s^2}{\alpha_s\sigma_t^2}\,x_t + \frac{\alpha_s\beta}{\sigma_t^2}\,\hat x_0(x_t)
         + \tilde\sigma z, \qquad \beta = \sigma_t^2 - \frac{\alpha_t^2}{\alpha_s^2}\sigma_s^2
 
-    with :math:`\tilde\sigma^2 = \beta`, exact if the data are standard normal, or
-    :math:`\tilde\beta = \beta\sigma_s^2/\sigma_t^2`, exact if they are one point, or any other.
+    with :math:`\tilde\sigma^2 = \beta`, exact if the data are standard normal and :math:`\alpha^2 + \sigma^2 = 1`;
+    or :math:`\tilde\beta = \beta\sigma_s^2/\sigma_t^2`, exact if they are one point; or what is given. On DDPM's grid the
+    mean is :math:`\frac1{\sqrt{1-\beta_k}}\big(x_k - \frac{\beta_k}{\sqrt{1-\bar\alpha_k}}\hat\varepsilon\big)`.
 
     Args:
         denoiser: the model.
-        x: points at the first time, shape ``(batch, *event)``.
+        x: points at the first time, ``(batch, *event)``, as from `start_noise`.
         times: the grid, falling.
-        variance: of the noise of a step: "beta", "beta_tilde", or a function of :math:`x_t` and the `Step` that gives it, of
-            shape ``()`` or that of ``x``.
-        last_noise: whether the last step adds noise too. Its result is the sample, and noise on it is only noise.
-        generator: source of the noise.
+        variance: :math:`\tilde\sigma^2`: "beta", "beta_tilde", "learned" (the denoiser is a `LearnedVariance`), or a
+            function of :math:`x_t` and the `Step` that gives a number or a tensor that multiplies ``x``.
+        last_noise: whether the last step adds noise too. Its mean is the sample, and noise on it is only noise.
+        generator: source of the noise, on the device of ``x``; None is torch's default.
         path: keep the points of all times.
         condition: passed on to the network.
 
     Returns:
-        The points at the last time; one network call a step.
+        The points at the last time; one call of the denoiser a step.
 
     Raises:
-        TypeError: ``denoiser`` is no Denoiser or ``x`` no floating tensor.
-        ValueError: ``variance`` is unknown, or ``times`` do not fall.
+        TypeError: ``denoiser`` is no Denoiser, for "learned" no LearnedVariance, or ``x`` no floating tensor.
+        ValueError: ``variance`` is unknown, or ``times`` are no falling times of the schedule.
 
     References:
         J. Ho, A. Jain and P. Abbeel, *Denoising diffusion probabilistic models* (2020), eq. 7 and algorithm 2.
 
     Example:
         >>> from gmlib.distributions import Gaussian
-        >>> from gmlib.noise import VPCosine, exact_denoiser
+        >>> from gmlib.noise import VPCosine, ancestral, exact_denoiser
         >>> denoiser = exact_denoiser(Gaussian(torch.zeros(1), var=1.0), VPCosine())
         >>> found = ancestral(denoiser, torch.ones(3, 1), [0.9, 0.5, 0.1], path=True)
         >>> found.x.shape, found.nfe, found.path.shape
         (torch.Size([3, 1]), 2, torch.Size([3, 3, 1]))
     """
     check_start(denoiser, x)
-    if not callable(variance):
+    if variance == "learned":
+        check_instance("denoiser", denoiser, LearnedVariance)
+    elif not callable(variance):
         check_choice("variance", variance, VARIANCES)
     steps, kept = steps_of(denoiser.schedule, times), [x]
-    for number, step in enumerate(steps, 1):
-        x0 = denoiser.x0(x, step.t, **condition)
-        keep = step.shrink * (step.sigma_s / step.sigma_t) ** 2
-        mean = keep * x + (step.alpha_s * step.beta / step.sigma_t**2) * x0
-        if number == len(steps) and not last_noise:
-            x = mean
-        elif callable(variance):
-            x = mean + variance(x, step).sqrt() * noise_like(x, generator)
+    for step in steps:
+        if isinstance(denoiser, LearnedVariance) and variance == "learned":
+            x0, spread = denoiser.x0_and_variance(x, step, **condition)
         else:
-            x = mean + math.sqrt(getattr(step, variance)) * noise_like(x, generator)
-        kept.append(x)
+            x0 = denoiser.x0(x, step.t, **condition)
+            spread = variance(x, step) if callable(variance) else getattr(step, variance)
+        x = step.keep * x + step.pull * x0
+        if step is not steps[-1] or last_noise:
+            x = x + spread**0.5 * noise_like(x, generator)
+        if path:
+            kept.append(x)
     return Sampled(x, len(steps), torch.stack(kept) if path else None)

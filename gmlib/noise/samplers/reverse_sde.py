@@ -3,7 +3,6 @@ r"""Euler and Maruyama's rule on the reverse-time stochastic differential equati
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,14 +10,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.noise.denoiser import Denoiser
-from gmlib.noise.samplers.steps import Sampled, check_start, noise_like, steps_of
+from gmlib.noise.samplers._run import check_start, noise_like
+from gmlib.noise.samplers.steps import Sampled, Times, steps_of
 
 
 @torch.no_grad()
 def euler_maruyama(
     denoiser: Denoiser,
     x: Float[Tensor, "batch *event"],
-    times: Sequence[float] | Float[Tensor, " n"],
+    times: Times,
     *,
     last_noise: bool = False,
     generator: torch.Generator | None = None,
@@ -31,37 +31,41 @@ def euler_maruyama(
 
     Args:
         denoiser: the model.
-        x: points at the first time, shape ``(batch, *event)``.
-        times: the grid, falling; f and g must be finite at all but the last.
+        x: points at the first time, ``(batch, *event)``, as from `start_noise`.
+        times: the grid, falling; f and g must be finite at the first.
         last_noise: whether the last step adds noise too.
-        generator: source of the noise.
+        generator: source of the noise, on the device of ``x``; None is torch's default.
         path: keep the points of all times.
         condition: passed on to the network.
 
     Returns:
-        The points at the last time; one network call a step.
+        The points at the last time; one call of the denoiser a step.
 
     Raises:
         TypeError: ``denoiser`` is no Denoiser or ``x`` no floating tensor.
-        ValueError: ``times`` do not fall.
+        ValueError: ``times`` are no falling times of the schedule, or f or g is infinite at the first.
 
     References:
         Y. Song et al., *Score-based generative modeling through stochastic differential equations* (2021), eq. 6.
 
     Example:
         >>> from gmlib.distributions import Gaussian
-        >>> from gmlib.noise import VPLinear, exact_denoiser
+        >>> from gmlib.noise import VPLinear, euler_maruyama, exact_denoiser
         >>> denoiser = exact_denoiser(Gaussian(torch.zeros(1), var=1.0), VPLinear())
         >>> euler_maruyama(denoiser, torch.ones(4, 1), [0.9, 0.8, 0.7]).x.shape
         torch.Size([4, 1])
     """
     check_start(denoiser, x)
-    schedule = denoiser.schedule
-    steps, kept = steps_of(schedule, times), [x]
-    for number, step in enumerate(steps, 1):
-        f, g, length = float(schedule.f(step.t)), float(schedule.g(step.t)), step.t - step.s
-        x = x - length * (f * x - g**2 * denoiser.score(x, step.t, **condition))
-        if number < len(steps) or last_noise:
+    steps, kept = steps_of(denoiser.schedule, times), [x]
+    told = torch.tensor([step.t for step in steps], dtype=torch.float64)
+    drift, diffusion = denoiser.schedule.f(told).tolist(), denoiser.schedule.g(told).tolist()
+    if not math.isfinite(drift[0]) or not math.isfinite(diffusion[0]):
+        raise ValueError(f"times must start where f and g are finite, got {steps[0].t:g}")
+    for step, f, g in zip(steps, drift, diffusion, strict=True):
+        length = step.t - step.s
+        x = (1 - length * f) * x + length * g**2 * denoiser.score(x, step.t, **condition)
+        if step is not steps[-1] or last_noise:
             x = x + g * math.sqrt(length) * noise_like(x, generator)
-        kept.append(x)
+        if path:
+            kept.append(x)
     return Sampled(x, len(steps), torch.stack(kept) if path else None)
