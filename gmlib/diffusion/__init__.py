@@ -4,6 +4,7 @@ from gmlib.diffusion.diffusion_loss import bound_weight, instant_loss, one_draw_
 from gmlib.diffusion.grey_levels import level_cost
 from gmlib.diffusion.objective import DenoisingLoss, denoising_loss
 from gmlib.diffusion.times import low_discrepancy_times
+from gmlib.diffusion.variance_recursion import variance_recursion
 from gmlib.diffusion.vdm import LearnedSchedule, MonotoneLogSNR
 from gmlib.diffusion.vdm_bound import VDMBound, density_cost, noise_error, prior_cost, vdm_bound
 from gmlib.diffusion.weights import edm_weight, min_snr_weight, p2_weight
@@ -26,5 +27,6 @@ __all__ = [
     "p2_weight",
     "prior_cost",
     "step_loss",
+    "variance_recursion",
     "vdm_bound",
 ]

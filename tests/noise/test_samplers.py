@@ -106,9 +106,14 @@ def textbook(name: str, schedule: Schedule, times: Tensor) -> np.ndarray:
     identity = np.eye(len(times) + 1)
     one, x, noise = identity[0], identity[1], identity[2:]
     names = ("alpha", "sigma", "f", "g", "log_snr")
-    table = [dict(zip(names, row, strict=True)) for row in np.stack([getattr(schedule, n)(times) for n in names], 1)]
+    table = [
+        dict(zip(names, row, strict=True))
+        for row in np.stack([getattr(schedule, n)(times) for n in names], 1)
+    ]
     before, h_before, last = x, 0.0, len(times) - 2
-    for number, (length, now, then) in enumerate(zip((-times.diff()).tolist(), table, table[1:], strict=False)):
+    for number, (length, now, then) in enumerate(
+        zip((-times.diff()).tolist(), table, table[1:], strict=False)
+    ):
         a, b, c, d = now["alpha"], now["sigma"], then["alpha"], then["sigma"]
         score = exact_score(x, one, now)
         x0, eps, ratio, fresh = (x + b**2 * score) / a, -b * score, a / c, noise[number]
@@ -194,7 +199,9 @@ def test_from_no_signal_to_no_noise(parameterisation: Any) -> None:
     times = [1.0, 0.7, 0.4, 0.0]
     x = torch.tensor([[-1.0], [2.0]], dtype=F64)
     spread = exact_denoiser(Gaussian(torch.tensor([MEAN], dtype=F64), var=VAR), Rectified(), parameterisation)
-    point = exact_denoiser(Gaussian(torch.tensor([MEAN], dtype=F64), var=1e-30), Rectified(), parameterisation)
+    point = exact_denoiser(
+        Gaussian(torch.tensor([MEAN], dtype=F64), var=1e-30), Rectified(), parameterisation
+    )
     near = {"rtol": 1e-9, "atol": 1e-9}
     torch.testing.assert_close(ddim(spread, x, times).x, euler(spread, x, times).x, **near)
     for sampler in (ancestral, ddim, euler, heun, dpm_solver_2m):
@@ -327,7 +334,9 @@ def test_a_step_of_the_chain_is_a_step() -> None:
     for k, step in zip(range(50, 0, -1), steps_of(ddpm, ddpm_times(ddpm, 50)), strict=True):
         bar, before = float(ddpm.alpha_bar[k]), float(ddpm.alpha_bar[k - 1])
         assert step.beta == pytest.approx(float(ddpm.betas[k - 1]), rel=1e-9)
-        assert step.beta_tilde == pytest.approx(float(ddpm.betas[k - 1]) * (1 - before) / (1 - bar), abs=1e-15)
+        assert step.beta_tilde == pytest.approx(
+            float(ddpm.betas[k - 1]) * (1 - before) / (1 - bar), abs=1e-15
+        )
         assert step.pull == pytest.approx(math.sqrt(before) * float(ddpm.betas[k - 1]) / (1 - bar), rel=1e-9)
         assert step.keep == pytest.approx(math.sqrt(bar / before) * (1 - before) / (1 - bar), rel=1e-9)
         assert step.keep**2 * step.sigma_t**2 + step.beta_tilde == pytest.approx(step.sigma_s**2, abs=1e-12)

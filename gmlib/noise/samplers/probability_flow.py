@@ -73,8 +73,8 @@ def heun(
     .. math:: \bar x = x_t + (s - t)\,\hat b_t(x_t), \qquad
         x_s = x_t + (s - t)\,\tfrac12\big(\hat b_t(x_t) + \hat b_s(\bar x)\big)
 
-    A last step to where :math:`\sigma = 0` is Euler's: there the velocity asks for the noise of a point that has none. On
-    the grid of `DDPM` the velocity jumps from step to step of the chain, and the error does not fall below the order of 1/T.
+    A last step to where :math:`\sigma = 0` is Euler's: there the velocity asks for the noise of a point that has none.
+    With `DDPM` the velocity jumps from step to step of the chain, and the error does not fall below the order of 1/T.
 
     Args:
         denoiser: the model.
