@@ -108,11 +108,7 @@ class Denoiser(nn.Module):
             TypeError: if ``x`` is no floating tensor or ``t`` neither a number nor one.
             ValueError: if ``t`` is a number out of the schedule's range or of another shape.
         """
-        _check(x, t)
-        time = self.schedule._time(t)
-        if not isinstance(t, Tensor):  # filled in on the device: to copy a number there, the host would wait
-            return self.network(x, x.new_full(x.shape[:1], float(t)), **condition)
-        return self.network(x, time.to(x).expand(x.shape[:1]), **condition)
+        return self._ask(x, t, **condition)
 
     def predict(self, x: Point, t: Time, **condition: Any) -> Prediction:
         r"""Clean point and noise from one call of the network.
@@ -173,6 +169,14 @@ class Denoiser(nn.Module):
         d_alpha, d_sigma = self._at(t, x, "d_alpha", "d_sigma")
         d_sigma = self._finite("velocity", d_sigma, t)
         return d_alpha * self._x0(out, x, t) + d_sigma * self._eps(out, x, t)
+
+    def _ask(self, x: Tensor, t: Time, **condition: Any) -> Tensor:
+        """What the network says, of whatever shape."""
+        _check(x, t)
+        time = self.schedule._time(t)
+        if not isinstance(t, Tensor):  # filled in on the device: to copy a number there, the host would wait
+            return self.network(x, x.new_full(x.shape[:1], float(t)), **condition)
+        return self.network(x, time.to(x).expand(x.shape[:1]), **condition)
 
     def _x0(self, out: Tensor, x: Tensor, t: Time) -> Tensor:
         alpha, sigma = self._at(t, x, "alpha", "sigma")

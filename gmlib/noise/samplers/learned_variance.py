@@ -59,7 +59,7 @@ class LearnedVariance(Denoiser):
         Raises:
             ValueError: the network does not return twice as many channels as ``x`` has.
         """
-        out = super().forward(x, t, **condition)
+        out = self._ask(x, t, **condition)
         wanted = (x.shape[0], 2 * x.shape[1], *x.shape[2:])
         if out.shape != wanted:
             raise ValueError(
