@@ -2,6 +2,7 @@
 
 from gmlib.diffusion.diffusion_loss import bound_weight, instant_loss, one_draw_variance, step_loss
 from gmlib.diffusion.grey_levels import level_cost
+from gmlib.diffusion.interpolation import interpolate_in_noise
 from gmlib.diffusion.objective import DenoisingLoss, denoising_loss
 from gmlib.diffusion.times import low_discrepancy_times
 from gmlib.diffusion.variance_recursion import variance_recursion
@@ -19,6 +20,7 @@ __all__ = [
     "density_cost",
     "edm_weight",
     "instant_loss",
+    "interpolate_in_noise",
     "level_cost",
     "low_discrepancy_times",
     "min_snr_weight",

@@ -3,6 +3,7 @@
 from gmlib.nn.classifier import ConvClassifier
 from gmlib.nn.conditioning import TimeAndClass
 from gmlib.nn.conv import ConvBlock, ConvDecoder, ConvEncoder
+from gmlib.nn.dit import DiT
 from gmlib.nn.embedding import FourierEmbedding, SinusoidalEmbedding
 from gmlib.nn.in_turn import InTurn
 from gmlib.nn.masked import MaskedLinear, MaskedMLP
@@ -16,6 +17,7 @@ __all__ = [
     "ConvClassifier",
     "ConvDecoder",
     "ConvEncoder",
+    "DiT",
     "FourierEmbedding",
     "InTurn",
     "MaskedLinear",

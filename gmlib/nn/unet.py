@@ -15,7 +15,6 @@ way up, so that what is small in the image need not pass through the coarse leve
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -24,92 +23,9 @@ from torch import Tensor, nn
 
 from gmlib._checks import check_count, check_number, check_tensor
 from gmlib.nn.conditioning import TimeAndClass
-
-M = TypeVar("M", bound=nn.Module)
-
-
-class ToldBlock(nn.Module):
-    r"""A residual block that is told something: the vector c scales and shifts its second normalisation.
-
-    .. math:: h = \mathrm{conv}_1(\mathrm{silu}(\mathrm{norm}(x))), \qquad
-        x' = x + \mathrm{conv}_2\big(\mathrm{silu}((1 + a(c))\,\mathrm{norm}(h) + b(c))\big)
-
-    ``conv_2`` starts at zero: a fresh block passes its input on (through a 1x1 convolution where the channels change).
-
-    Args:
-        inputs: channels in.
-        outputs: channels out.
-        told: size of the vector c.
-        groups: of the normalisations; must divide both.
-        dropout: share of the channels' values set to 0 before ``conv_2`` in training.
-
-    References:
-        P. Dhariwal and A. Nichol, *Diffusion models beat GANs on image synthesis* (2021), section 3.1 (adaptive group
-        normalisation).
-
-    Example:
-        >>> import torch
-        >>> from gmlib.nn.unet import ToldBlock
-        >>> ToldBlock(8, 16, 4)(torch.zeros(2, 8, 7, 7), torch.zeros(2, 4)).shape
-        torch.Size([2, 16, 7, 7])
-    """
-
-    def __init__(
-        self, inputs: int, outputs: int, told: int, *, groups: int = 8, dropout: float = 0.0
-    ) -> None:
-        super().__init__()
-        self.norm1 = nn.GroupNorm(groups, inputs)
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.modulation = nn.Linear(told, 2 * outputs)
-        self.norm2 = nn.GroupNorm(groups, outputs)
-        self.dropout = nn.Dropout(dropout)
-        self.conv2 = zeroed(nn.Conv2d(outputs, outputs, 3, padding=1))
-        self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
-
-    def forward(
-        self, x: Float[Tensor, "batch inputs height width"], told: Float[Tensor, "batch told"]
-    ) -> Float[Tensor, "batch outputs height width"]:
-        """Map images (batch, inputs, height, width) and vectors (batch, told) to images of ``outputs`` channels."""
-        h = self.conv1(F.silu(self.norm1(x)))
-        scale, shift = self.modulation(told)[..., None, None].chunk(2, dim=1)
-        h = torch.addcmul(shift, self.norm2(h), 1 + scale)
-        return self.skip(x) + self.conv2(self.dropout(F.silu(h)))
-
-
-class SelfAttention(nn.Module):
-    """Every pixel looks at every other: normalisation, attention, and a projection that starts at zero; residual.
-
-    Args:
-        width: channels.
-        heads: number of heads; divides ``width``.
-        groups: of the normalisation; divides ``width``.
-
-    References:
-        A. Vaswani et al., *Attention is all you need* (2017), eq. 1.
-
-    Example:
-        >>> import torch
-        >>> from gmlib.nn.unet import SelfAttention
-        >>> x = torch.randn(2, 8, 3, 3)
-        >>> torch.equal(SelfAttention(8)(x), x)
-        True
-    """
-
-    def __init__(self, width: int, *, heads: int = 1, groups: int = 8) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm = nn.GroupNorm(groups, width)
-        self.qkv = nn.Conv2d(width, 3 * width, 1)
-        self.out = zeroed(nn.Conv2d(width, width, 1))
-
-    def forward(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels height width"]:
-        """Map images (batch, channels, height, width) to images of the same shape."""
-        # (batch, 3, heads, pixels, channels of a head)
-        qkv = self.qkv(self.norm(x)).unflatten(1, (3, self.heads, -1)).flatten(-2).mT
-        h = F.scaled_dot_product_attention(*qkv.unbind(1))
-        return x + self.out(h.mT.reshape(x.shape))
+from gmlib.nn.self_attention import SelfAttention
+from gmlib.nn.told_block import ToldBlock
+from gmlib.nn.zeroed import zeroed
 
 
 class UNet(nn.Module):
@@ -265,15 +181,3 @@ def _check(
     if any(width % heads for width in attended):
         raise ValueError(f"heads must divide the widths that attend, {sorted(attended)}, got {heads}")
     check_number("dropout", dropout, low=0.0, high=1.0, high_open=True)
-
-
-def zeroed(layer: M) -> M:
-    """The layer with all its parameters set to 0.
-
-    Example:
-        >>> float(zeroed(nn.Linear(1, 1)).weight.detach())
-        0.0
-    """
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-    return layer
