@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_choice, check_tensor
+from gmlib.diffusion.chain import noised
 from gmlib.noise import Denoiser
 
 Target = Literal["eps", "x0", "v"]
@@ -85,16 +86,13 @@ def denoising_loss(
     if not isinstance(denoiser, Denoiser):
         raise TypeError(f"denoiser must be a Denoiser, got {type(denoiser).__name__}")
     check_choice("target", target, TARGETS)
-    for name, value, shape in (("noise", noise, x0.shape), ("t", t, x0.shape[:1])):
-        check_tensor(name, value)
-        if value.shape != shape:
-            raise ValueError(f"{name} must have shape {tuple(shape)}, got {tuple(value.shape)}")
+    check_tensor("t", t)
+    if t.shape != x0.shape[:1]:
+        raise ValueError(f"t must have shape {tuple(x0.shape[:1])}, got {tuple(t.shape)}")
     if weight is not None and weight.shape != t.shape:
         raise ValueError(f"weight must have shape {tuple(t.shape)}, as t, got {tuple(weight.shape)}")
-    column = t.shape + (1,) * (x0.dim() - 1)
-    alpha = denoiser.schedule.alpha(t).to(x0).reshape(column)
-    sigma = denoiser.schedule.sigma(t).to(x0).reshape(column)
-    noisy = alpha * x0 + sigma * noise
-    wanted = {"eps": noise, "x0": x0, "v": alpha * noise - sigma * x0}[target]
+    schedule = denoiser.schedule
+    noisy = noised(x0, t, noise, schedule)
+    wanted = noised(noise, t, -x0, schedule) if target == "v" else noise if target == "eps" else x0
     error = (wanted - getattr(denoiser, target)(noisy, t, **condition)).square().flatten(1).sum(1)
     return DenoisingLoss(error, torch.ones_like(error) if weight is None else weight.to(error))

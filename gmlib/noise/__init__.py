@@ -5,6 +5,7 @@ from gmlib.noise.ddpm import DDPM
 from gmlib.noise.denoiser import PARAMETERISATIONS, Denoiser, Parameterisation, Prediction, exact_denoiser
 from gmlib.noise.kinds import EDM, VE, Rectified, SubVP
 from gmlib.noise.precondition import Coefficients, EDMPreconditioned, edm_coefficients
+from gmlib.noise.rescaled import on_schedule
 from gmlib.noise.samplers import (
     LearnedVariance,
     Sampled,
@@ -53,6 +54,7 @@ __all__ = [
     "exact_denoiser",
     "gaussian_variance",
     "heun",
+    "on_schedule",
     "snr_times",
     "start_noise",
 ]
