@@ -134,6 +134,11 @@ def test_noise_schedules() -> None:
     assert ddpm.alpha(1.0).item() == pytest.approx(0.00635, abs=5e-6)
     assert VPCosine().alpha(0.5).item() ** 2 == pytest.approx(0.494, abs=5e-4)
     assert DDPM.cosine().alpha_bar[500].item() == pytest.approx(0.494, abs=5e-4)
+    for grid in (ddpm, DDPM.cosine()):
+        assert grid.alpha_bar[0].item() == 1
+        assert (grid.alpha_bar.diff() < 0).all()
+        assert grid.betas.min().item() > 0
+        assert grid.betas.max().item() < 1
 
 
 def test_ddpm_index_convention() -> None:
