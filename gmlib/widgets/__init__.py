@@ -17,6 +17,7 @@ from gmlib.widgets.browser_gan import BrowserGan
 from gmlib.widgets.coupling_stack import CouplingStack
 from gmlib.widgets.density_explorer import DensityExplorer
 from gmlib.widgets.digits_chain import DigitsChain
+from gmlib.widgets.digits_in_the_browser import DigitsInTheBrowser
 from gmlib.widgets.dirac_laboratory import DiracLaboratory
 from gmlib.widgets.euler_to_ode import EulerToOde
 from gmlib.widgets.gradient_estimators import GradientEstimators
@@ -39,6 +40,7 @@ __all__ = [
     "CouplingStack",
     "DensityExplorer",
     "DigitsChain",
+    "DigitsInTheBrowser",
     "DiracLaboratory",
     "EulerToOde",
     "GradientEstimators",

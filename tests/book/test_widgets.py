@@ -24,6 +24,7 @@ from gmlib.widgets import (
     BrowserGan,
     CouplingStack,
     DigitsChain,
+    DigitsInTheBrowser,
     DiracLaboratory,
     EulerToOde,
     HonestDashboard,
@@ -1742,6 +1743,79 @@ def test_the_chain_of_digits_runs_in_view_and_rests_for_those_who_ask(browser: A
         tab.wait_for_timeout(300)
         assert_dreams(found, 0)
         assert "reduced motion" in found.locator(".gm-w-notice").inner_text()
+
+
+SLIDERS = {"moment": "step that is shown", "steps": "steps"}
+
+
+def assert_denoised(found: Any, moment: int, **state: Any) -> None:
+    """Within a minute that step is made and shown, with gmlib's numbers from the same seed."""
+    slider = found.get_by_label(SLIDERS["moment"])
+    for _ in range(600):
+        if slider.input_value() == str(moment):
+            break
+        found.page.wait_for_timeout(100)
+    terms = DigitsInTheBrowser(**state).terms(moment)
+    rows = {
+        "log-SNR where the network looked": pytest.approx([terms.log_snr], abs=0.0051),
+        "images that it has seen": [terms.evaluations],
+        "mean grey of its guesses (MNIST: 0.13)": pytest.approx([terms.grey], abs=0.0006),
+    }
+    assert_shows(found, rows)
+
+
+def test_a_network_is_fetched_when_it_is_asked_for_and_denoises_as_gmlib_does(
+    browser: Any, site: str
+) -> None:
+    with opened(browser, site, only="digits-in-the-browser") as tab:
+        found, asked = widget(tab, "digits-in-the-browser"), []
+        tab.on("request", lambda r: asked.append(r.url) if r.url.startswith(site) else None)
+        tab.wait_for_timeout(300)
+        assert asked == []
+        found.get_by_role("button", name="Load the network").click()
+        found.get_by_role("button", name="Denoise").wait_for()
+        assert len(asked) == 1
+        found.get_by_label(SLIDERS["steps"], exact=True).focus()
+        tab.keyboard.press("Home")
+        found.get_by_role("button", name="Denoise").click()
+        assert_denoised(found, 5, steps=5)
+        found.get_by_label(SLIDERS["moment"]).focus()
+        tab.keyboard.press("ArrowLeft")
+        assert_denoised(found, 4, steps=5)
+        found.get_by_role("radio", name="ancestral").check()
+        assert_shows(found, {"images that it has seen": [0.0]})
+        found.get_by_role("button", name="New noise").click()
+        found.get_by_role("button", name="Denoise").click()
+        assert_denoised(found, 5, sampler="ancestral", steps=5, seed=1)
+        assert "thread" in found.locator(".gm-w-hint").last.inner_text()
+        tab.wait_for_function(
+            "() => document.querySelector('[data-widget=digits-in-the-browser] .gm-w-live').textContent.includes('Step 5')"
+        )
+
+
+def test_denoising_is_stopped_and_one_image_followed_by_a_finger(browser: Any, site: str) -> None:
+    size = {"width": 375, "height": 800}
+    with opened(
+        browser, site, only="digits-in-the-browser", viewport=size, has_touch=True, reduced_motion="reduce"
+    ) as tab:
+        found = widget(tab, "digits-in-the-browser")
+        wall = found.locator("canvas").first
+        wall.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        box = wall.bounding_box()
+        tab.touchscreen.tap(box["x"] + 0.6 * box["width"], box["y"] + 0.3 * box["height"])
+        assert found.get_by_label("image whose way is shown").input_value() == "6"
+        found.get_by_role("button", name="Load the network").tap()
+        found.get_by_role("button", name="Denoise").tap()
+        for _ in range(600):
+            if shown(found, "images that it has seen") > [0]:
+                break
+            tab.wait_for_timeout(50)
+        found.get_by_role("button", name="Stop").tap()
+        found.get_by_role("button", name="Denoise").wait_for()
+        seen = shown(found, "images that it has seen")
+        assert [0] < seen < [320]
+        tab.wait_for_timeout(1000)
+        assert shown(found, "images that it has seen") == seen
 
 
 def assert_map(found: Any, **state: Any) -> None:

@@ -20,6 +20,7 @@ from gmlib.widgets import (
     CouplingStack,
     DensityExplorer,
     DigitsChain,
+    DigitsInTheBrowser,
     DiracLaboratory,
     EulerToOde,
     GradientEstimators,
@@ -60,6 +61,7 @@ EVERY = (
     CouplingStack,
     MapEditor,
     EulerToOde,
+    DigitsInTheBrowser,
 )
 
 
@@ -153,6 +155,8 @@ def test_traits_refuse_what_the_picture_cannot_show() -> None:
         TinyRBM().k = 11
     with pytest.raises(TraitError):
         DigitsChain().ink = [784]
+    with pytest.raises(TraitError):
+        DigitsInTheBrowser().steps = 51
     with pytest.raises(TraitError):
         CouplingStack().level = 7.0
     with pytest.raises(TraitError):
@@ -432,6 +436,13 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (CouplingStack, {"density": 1}, TypeError, "density"),
     (CouplingStack, {"data": "yes"}, TypeError, "data"),
     (CouplingStack, {"seed": -1}, ValueError, "seed"),
+    (DigitsInTheBrowser, {"sampler": "heun"}, ValueError, "sampler"),
+    (DigitsInTheBrowser, {"steps": 4}, ValueError, "steps"),
+    (DigitsInTheBrowser, {"steps": 51}, ValueError, "steps"),
+    (DigitsInTheBrowser, {"steps": 20.0}, TypeError, "steps"),
+    (DigitsInTheBrowser, {"show": "noise"}, ValueError, "show"),
+    (DigitsInTheBrowser, {"digit": 16}, ValueError, "digit"),
+    (DigitsInTheBrowser, {"seed": -1}, ValueError, "seed"),
     (DensityExplorer, {"law": "moons"}, ValueError, "law"),
     (DensityExplorer, {"sigma": -0.1}, ValueError, "sigma"),
     (DensityExplorer, {"show": "map"}, ValueError, "show"),

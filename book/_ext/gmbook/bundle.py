@@ -4,6 +4,9 @@
 this file has the same for the pages, with what several widgets need in files of its own (``chunk-HASH.js``), so that a page
 of ten widgets loads it once.
 
+What runs in a thread of its own lies in ``js/workers``. It is bundled first, and a widget gets it as a text, ``import code
+from "workers/NAME.txt"``: a module that was made from its text has no file beside it that a thread could begin with.
+
 Readers and users need no Node. What is needed here, esbuild and a few small libraries at the versions of
 ``gmlib/widgets/js/package-lock.json``, goes to ``_build/node``; without Node on the path, the one that
 requirements.txt brings is used. esbuild is a program of its own, so that the result does not depend on Node's version.
@@ -81,18 +84,15 @@ def bundle(folder: Path, *, shared: bool = False) -> list[Path]:
         BundleError: a module cannot be bundled.
     """
     install()
-    table = NODE / "inputs.json"
-    command = [
-        *(*node(), str(NODE / "node_modules" / "esbuild" / "bin" / "esbuild")),
-        *(path.relative_to(SOURCE).as_posix() for path in sorted((SOURCE / "widgets").glob("*.js"))),
-        *("--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8", "--log-level=warning"),
-        *("--loader:.css=text", f"--banner:js={BANNER}", f"--metafile={table}", f"--outdir={folder}"),
-        *(["--splitting"] if shared else []),
-    ]
-    environment = {**os.environ, "NODE_PATH": str(NODE / "node_modules")}
-    result = subprocess.run(command, cwd=SOURCE, env=environment, capture_output=True, text=True, check=False)
-    if result.returncode or result.stderr:
-        raise BundleError(f"esbuild: {result.stderr}")
+    table, threads = NODE / "inputs.json", NODE / "threads"
+    for path in sorted((SOURCE / "workers").glob("*.js")):
+        _esbuild(path, "--format=iife", f"--outfile={threads / 'workers' / path.stem}.txt")
+    _esbuild(
+        *sorted((SOURCE / "widgets").glob("*.js")),
+        *("--format=esm", "--loader:.css=text", f"--banner:js={BANNER}"),
+        *(f"--metafile={table}", f"--outdir={folder}", *(["--splitting"] if shared else [])),
+        search=(NODE / "node_modules", threads),
+    )
     found = (re.search(r"node_modules/([^/]+)/", path) for path in json.loads(table.read_text())["inputs"])
     licences = []
     for name in sorted({match[1] for match in found if match}):
@@ -101,6 +101,19 @@ def bundle(folder: Path, *, shared: bool = False) -> list[Path]:
         licences.append(f"{name} {version}\n\n{(home / 'LICENSE').read_text('utf8').strip()}\n")
     write_text(folder / "LICENSES.txt", f"\n{'-' * 80}\n\n".join(licences))
     return sorted(folder.iterdir())
+
+
+def _esbuild(*arguments: Path | str, search: tuple[Path, ...] = (NODE / "node_modules",)) -> None:
+    """Bundle what the arguments say; ``search`` is where packages are looked for."""
+    command = [
+        *(*node(), str(NODE / "node_modules" / "esbuild" / "bin" / "esbuild")),
+        *(a.relative_to(SOURCE).as_posix() if isinstance(a, Path) else a for a in arguments),
+        *("--bundle", "--minify", "--target=es2022", "--charset=utf8", "--log-level=warning"),
+    ]
+    environment = {**os.environ, "NODE_PATH": os.pathsep.join(map(str, search))}
+    result = subprocess.run(command, cwd=SOURCE, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode or result.stderr:
+        raise BundleError(f"esbuild: {result.stderr}")
 
 
 def main() -> int:

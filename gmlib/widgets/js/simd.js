@@ -1,42 +1,13 @@
 // Two arithmetic kernels in WebAssembly with two float64 lanes, assembled here: a layer of a network for 32 points at a
 // time, and the score of a mixture. Where WebAssembly is not to be had, `kernels` gives null and the callers do the same in
 // plain JavaScript, several times slower.
+import { add, anyOf, assembled, doubles, get, int, load, onward, set, shuffle, store, times, until, when } from "./assembler.js";
 
 export const POINTS = 32; // of a block
 const ROW = 8 * POINTS; // bytes of one feature of a block
 const REACH = 32; // nats below the largest term, where a component no longer counts: e^-32 is 1e-14
 
-// --- an assembler: code is nested arrays of bytes -------------------------------------------------------------------
-
-const unsigned = (v) => (v < 128 ? [v] : [(v & 127) | 128, ...unsigned(v >>> 7)]);
-const signed = (v) => (v >= -64 && v < 64 ? [v & 127] : [(v & 127) | 128, ...signed(v >> 7)]);
-const float = (v) => [...new Uint8Array(Float64Array.of(v).buffer)];
-const sized = (...parts) => {
-  const bytes = parts.flat(Infinity);
-  return [unsigned(bytes.length), bytes];
-};
-const simd = (code, ...rest) => [0xfd, unsigned(code), rest];
-
-const get = (i) => [0x20, i];
-const set = (i, value) => [value, 0x21, i];
-const int = (v) => [0x41, signed(v)];
-const add = (a, b) => [a, b, 0x6a];
-const times = (a, b) => [a, b, 0x6c];
-const below = (a, b) => [a, b, 0x49];
-const onward = (i, by) => set(i, add(get(i), int(by)));
-// Runs `body` until the pointer i, moved on by `by`, is at `end`; always once.
-const until = (i, end, by, ...body) => [0x03, 0x40, body, onward(i, by), below(get(i), end), 0x0d, 0, 0x0b];
-const when = (test, ...body) => [test, 0x04, 0x40, body, 0x0b];
-
-const load = (at, offset = 0) => [at, simd(0x00, 4, unsigned(offset))];
-const spread = (at, offset = 0) => [at, simd(0x0a, 3, unsigned(offset))]; // one number into both lanes
-const store = (at, value, offset = 0) => [at, value, simd(0x0b, 4, unsigned(offset))];
-const both = (v) => simd(0x0c, float(v), float(v));
-const binary = (code) => (a, b) => [a, b, simd(code)];
-const [plus, minus, mul, div, least, most] = [0xf0, 0xf1, 0xf2, 0xf3, 0xf6, 0xf7].map(binary);
-const greater = binary(0x4a);
-const anyOf = (a) => [a, simd(0x53)];
-const shuffle = (a, b, lanes) => [a, b, simd(0x0d, lanes.flatMap((lane) => [0, 1, 2, 3, 4, 5, 6, 7].map((i) => 8 * lane + i)))];
+const { all: both, div, greater, least, minus, most, mul, plus, spread } = doubles;
 
 // e to the local x, into local y (x, k and s are spoilt): x = k log 2 + r with |r| at most log(2) / 2, Taylor's polynomial of
 // degree eight in r (error 2e-10), and k added to the exponent. Adding 1.5 * 2^52 rounds to a whole number in the lowest bits.
@@ -54,7 +25,7 @@ function exponential(x, y, k, s) {
     // In pairs of terms, which do not wait for one another.
     set(y, plus(line(4), mul(get(s), plus(line(6), mul(get(s), TAYLOR[8]))))),
     set(y, plus(plus(line(0), mul(get(s), line(2))), mul(fourth, get(y)))),
-    set(y, [get(y), get(k), int(52), simd(0xcb), simd(0xce)]),
+    set(y, doubles.scaled(get(y), get(k))),
   ];
 }
 
@@ -163,29 +134,13 @@ function mixture() {
   return { inputs: 5, locals: [[2, 0x7f], [23, 0x7b]], body };
 }
 
-function assembled() {
-  const functions = { layer: layer(), silu: silu(), mixture: mixture() };
-  const all = Object.values(functions);
-  const name = (text) => sized(...[...text].map((letter) => letter.charCodeAt(0)));
-  const list = (items) => [unsigned(items.length), items];
-  const section = (id, items) => [id, sized(list(items))];
-  return Uint8Array.from([
-    0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
-    section(1, all.map(({ inputs }) => [0x60, inputs, Array(inputs).fill(0x7f), 0])),
-    section(2, [[name("page"), name("memory"), 2, 0, 1]]),
-    section(3, all.map((_, i) => [i])),
-    section(7, Object.keys(functions).map((key, i) => [name(key), 0, i])),
-    section(10, all.map(({ locals, body }) => sized(list(locals), body, 0x0b))),
-  ].flat(Infinity));
-}
-
 let compiled; // undefined: not tried; null: not to be had
 
 // The kernels { layer, silu, mixture } on a memory of at least `bytes`, whose numbers are `numbers`; or null.
 export function kernels(bytes) {
   if (compiled === undefined) {
     try {
-      compiled = new WebAssembly.Module(assembled());
+      compiled = new WebAssembly.Module(assembled({ layer: layer(), silu: silu(), mixture: mixture() }));
     } catch {
       compiled = null; // a page's policy or an old browser
     }

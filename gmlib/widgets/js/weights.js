@@ -34,16 +34,19 @@ export function unpack(arrays, block) {
   return Object.fromEntries(
     arrays.map(({ name, dtype, shape, offset, scale = 1 }) => {
       const length = shape.reduce((a, b) => a * b, 1);
-      const data = Float32Array.from({ length }, (_, i) => scale * read[dtype](offset, i));
+      const data = new Float32Array(length);
+      const number = read[dtype];
+      for (let i = 0; i < length; i++) data[i] = scale * number(offset, i);
       return [name, { shape, data }];
     }),
   );
 }
 
+const POWERS = Float64Array.from({ length: 31 }, (_, exponent) => 2 ** (Math.max(1, exponent) - 25));
+
 function half(bits) {
-  const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
+  const size = exponent === 31 ? (fraction ? NaN : Infinity) : POWERS[exponent] * (exponent ? 1024 + fraction : fraction);
+  return bits & 0x8000 ? -size : size;
 }
