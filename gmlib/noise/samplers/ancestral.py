@@ -76,14 +76,20 @@ def ancestral(
         check_choice("variance", variance, VARIANCES)
     steps, kept = steps_of(denoiser.schedule, times), [x]
     for step in steps:
-        if isinstance(denoiser, LearnedVariance) and variance == "learned":
-            x0, spread = denoiser.x0_and_variance(x, step, **condition)
-        else:
-            x0 = denoiser.x0(x, step.t, **condition)
-            spread = variance(x, step) if callable(variance) else getattr(step, variance)
+        x0, spread = _look(denoiser, x, step, variance, condition)
         x = step.keep * x + step.pull * x0
         if step is not steps[-1] or last_noise:
             x = x + spread**0.5 * noise_like(x, generator)
         if path:
             kept.append(x)
     return Sampled(x, len(steps), torch.stack(kept) if path else None)
+
+
+def _look(
+    denoiser: Denoiser, x: Tensor, step: Step, variance: Variance, condition: dict[str, Any]
+) -> tuple[Tensor, float | Tensor]:
+    """The guess of the clean point and the variance of the step, from one call of the denoiser."""
+    if variance == "learned" and isinstance(denoiser, LearnedVariance):
+        return denoiser.x0_and_variance(x, step, **condition)
+    x0 = denoiser.x0(x, step.t, **condition)
+    return x0, variance(x, step) if callable(variance) else getattr(step, variance)
