@@ -7,7 +7,7 @@ import importlib
 
 from gmlib.exercises.exercise import Exercise
 
-CHAPTERS = ("map", "elbo", "flows", "energy", "score", "gan")
+CHAPTERS = ("map", "elbo", "flows", "energy", "score", "diffusion", "gan")
 """The modules of this package that hold exercises, in the order of the book; each has a tuple ``EXERCISES``."""
 
 
