@@ -9,6 +9,7 @@ from gmlib.nn.in_turn import InTurn
 from gmlib.nn.masked import MaskedLinear, MaskedMLP
 from gmlib.nn.mlp import MLP, ResidualBlock, ResidualMLP
 from gmlib.nn.pixel_unet import PixelUNet
+from gmlib.nn.time_mlp import TimeMLP
 from gmlib.nn.unet import UNet
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "ResidualMLP",
     "SinusoidalEmbedding",
     "TimeAndClass",
+    "TimeMLP",
     "UNet",
 ]

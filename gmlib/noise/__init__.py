@@ -3,6 +3,7 @@
 from gmlib.noise.clock import LogSNRClock
 from gmlib.noise.ddpm import DDPM
 from gmlib.noise.denoiser import PARAMETERISATIONS, Denoiser, Parameterisation, Prediction, exact_denoiser
+from gmlib.noise.flow_density import probability_flow_log_prob
 from gmlib.noise.kinds import EDM, VE, Rectified, SubVP
 from gmlib.noise.precondition import Coefficients, EDMPreconditioned, edm_coefficients
 from gmlib.noise.rescaled import on_schedule
@@ -55,6 +56,7 @@ __all__ = [
     "gaussian_variance",
     "heun",
     "on_schedule",
+    "probability_flow_log_prob",
     "snr_times",
     "start_noise",
 ]

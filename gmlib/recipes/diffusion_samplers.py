@@ -1,0 +1,174 @@
+"""Chapter 09: how good the MNIST denoiser's pictures are, by sampler and by calls of the network, on record."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from gmlib._checks import check_choice, check_count
+from gmlib._files import write_text
+from gmlib.checkpoints import load_into
+from gmlib.data import mnist
+from gmlib.metrics import frechet_distance, image_features, memorisation_ratio
+from gmlib.noise import Denoiser
+from gmlib.noise.samplers import Sampled, ancestral, ddim, dpm_solver_2m, heun, snr_times
+from gmlib.recipes.diffusion_mnist import mnist_denoiser
+
+RECORD = Path(__file__).with_name("diffusion_samplers.json")
+"""The recorded rows, packaged with gmlib."""
+
+Sampler = Callable[[Denoiser, Tensor, Tensor, torch.Generator], Sampled]
+
+SAMPLERS: dict[str, Sampler] = {
+    "ancestral, beta": lambda d, x, t, g: ancestral(d, x, t, generator=g),
+    "ancestral, beta tilde": lambda d, x, t, g: ancestral(d, x, t, variance="beta_tilde", generator=g),
+    "DDIM": lambda d, x, t, g: ddim(d, x, t),
+    "Heun": lambda d, x, t, g: heun(d, x, t),
+    "DPM-Solver++ 2M": lambda d, x, t, g: dpm_solver_2m(d, x, t),
+}
+"""The samplers of the table."""
+
+CALLS = (10, 20, 50)
+"""Calls of the network of the table's rows."""
+
+LOW, HIGH = -9.0, 8.0
+"""Range of log-SNR of the samplers' grids: the last denoised picture is exact to a grey level well below the high end."""
+
+
+@dataclass(frozen=True)
+class SamplerRow:
+    """Pictures of one sampler with one number of calls.
+
+    Attributes:
+        sampler: its name; a baseline has a name too, and 0 calls.
+        calls: calls of the network a picture.
+        frechet: squared Frechet distance to the test images, in features of ``features-mnist``.
+        memorisation: median distance to the nearest training image, in units of that of test images.
+
+    Example:
+        >>> SamplerRow("DDIM", 10, 5.0, 1.0).calls
+        10
+    """
+
+    sampler: str
+    calls: int
+    frechet: float
+    memorisation: float
+
+
+def recorded_rows(path: Path | None = None) -> list[SamplerRow]:
+    """The record, baselines first.
+
+    Args:
+        path: the file; None is the one that comes with gmlib.
+
+    Example:
+        >>> from gmlib.recipes.diffusion_samplers import recorded_rows
+        >>> recorded_rows()[0].calls
+        0
+    """
+    return [SamplerRow(**row) for row in json.loads((path or RECORD).read_text())["rows"]]
+
+
+@torch.no_grad()
+def draw_digits(
+    denoiser: Denoiser, n: int, *, sampler: str = "DDIM", calls: int = 50, seed: int = 0, batch: int = 250
+) -> UInt8[Tensor, "n 1 28 28"]:
+    """New digits in 256 grey levels; row i starts from the same noise for every sampler.
+
+    Args:
+        denoiser: the model of :func:`gmlib.recipes.diffusion_mnist.mnist_denoiser`.
+        n: how many.
+        sampler: a key of ``SAMPLERS``.
+        calls: of the network, for each picture; Heun's method takes half as many steps.
+        seed: of the noise.
+        batch: pictures at a time.
+
+    Raises:
+        ValueError: there is no such sampler or a count is out of range.
+
+    Example:
+        >>> from gmlib.recipes.diffusion_mnist import mnist_denoiser
+        >>> draw_digits(mnist_denoiser(widths=[8]), 2, calls=2).shape
+        torch.Size([2, 1, 28, 28])
+    """
+    check_choice("sampler", sampler, tuple(SAMPLERS))
+    check_count("n", n)
+    check_count("calls", calls, low=2)
+    device = next(denoiser.parameters()).device
+    start = torch.randn(n, 1, 28, 28, generator=torch.Generator().manual_seed(seed)).to(device)
+    generator = torch.Generator(device).manual_seed(seed + 1)
+    times = snr_times(denoiser.schedule, calls // 2 if sampler == "Heun" else calls, low=LOW, high=HIGH)
+    found = [SAMPLERS[sampler](denoiser, part, times, generator).x for part in start.split(batch)]
+    return levels(torch.cat(found).cpu())
+
+
+def levels(x: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
+    r"""The nearest grey levels of pixels in (-1, 1): the inverse of :func:`gmlib.recipes.diffusion_mnist.scaled`.
+
+    Example:
+        >>> import torch
+        >>> from gmlib.recipes.diffusion_mnist import scaled
+        >>> levels(scaled(torch.tensor([0, 7, 255], dtype=torch.uint8))).tolist()
+        [0, 7, 255]
+    """
+    return ((x + 1) * 128).floor().clamp(0, 255).to(torch.uint8)
+
+
+def _measure(n: int = 1000, calls: tuple[int, ...] = CALLS) -> list[SamplerRow]:
+    """All rows: two baselines of n pictures, and every sampler with every number of calls.
+
+    Args:
+        n: pictures a row.
+        calls: numbers of calls.
+
+    Returns:
+        The rows, baselines first: real training images (as good as it gets at this n), and pixels drawn one by one from
+        their histograms.
+    """
+    train, test = mnist("train", full=True).images, mnist("test", full=True).images
+    generator = torch.Generator().manual_seed(0)
+    real = train[torch.randperm(len(train), generator=generator)[:n]]
+    rows = torch.randint(len(train), (n, 784), generator=generator)
+    pixels = train.flatten(1).gather(0, rows).reshape(n, 1, 28, 28)
+    judge = _Judge(train, test)
+    found = [judge("training images", 0, real), judge("pixel histograms", 0, pixels)]
+    denoiser = load_into(mnist_denoiser(), "diffusion-mnist").requires_grad_(False)
+    for name in SAMPLERS:
+        for count in calls:
+            found.append(judge(name, count, draw_digits(denoiser, n, sampler=name, calls=count)))
+            print(found[-1], flush=True)
+    return found
+
+
+class _Judge:
+    def __init__(self, train: Tensor, test: Tensor) -> None:
+        self.train, self.test = train.flatten(1).float() / 255, test.flatten(1).float() / 255
+        self.features = image_features(test.float() / 255, "features-mnist").double()
+
+    def __call__(self, name: str, calls: int, images: Tensor) -> SamplerRow:
+        shown = images.float() / 255
+        distance = frechet_distance(image_features(shown, "features-mnist").double(), self.features)
+        ratio = memorisation_ratio(shown.flatten(1), self.train, self.test[: len(images)])
+        return SamplerRow(name, calls, float(distance), ratio.value)
+
+
+def main() -> None:
+    """Measure and write the record."""
+    parser = argparse.ArgumentParser(description="Measure the samplers on the MNIST denoiser.")
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--out", type=Path, default=RECORD)
+    options = parser.parse_args()
+    rows = [asdict(row) for row in _measure(options.images)]
+    write_text(options.out, json.dumps({"images": options.images, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
