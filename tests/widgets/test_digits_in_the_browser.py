@@ -83,7 +83,7 @@ def assert_layer(make: str, module: nn.Module, x: Tensor, told: Tensor | None = 
     """The browser's layer makes of one image what the module makes of it, and leaves the border at zero."""
     truth = module(x) if told is None else module(x, told)
     for got in evaluate(
-        "Attention, Conv, Store, ToldBlock from unet",
+        "Conv, Store from image_layers; Attention, ToldBlock from unet_blocks",
         LAYER.replace("MAKE", make),
         weights=described(module),
         x=x[0],
@@ -172,7 +172,7 @@ def test_silu_far_out() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     got = evaluate(
-        "Conv, Norm, Store from unet",
+        "Conv, Norm, Store from image_layers",
         "const store = new Store(); const weight = { shape: [8, 8, 3, 3], data: [] };"
         "const told = (act) => { try { act(); } catch (error) { return error.message; } };"
         "return [told(() => new Conv(store, { weight }, store.image(8, 8))),"
