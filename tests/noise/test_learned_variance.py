@@ -34,8 +34,8 @@ SCHEDULES: list[Schedule] = [VPLinear(), VPCosine(), VE(), SubVP(), EDM(), Recti
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: type(s).__name__)
-@pytest.mark.parametrize("n", [1, 2, 7])
-@pytest.mark.parametrize("var", [1e-6, 0.3, 1.0, 25.0])
+@pytest.mark.parametrize("n", [1, 5])
+@pytest.mark.parametrize("var", [1e-6, 0.3, 25.0])
 def test_ancestral_sampling_of_a_normal_law_is_exact(schedule: Schedule, n: int, var: float) -> None:
     """In any number of steps: from N(alpha m, alpha² v + sigma²) at the first time to the same at the last.
 

@@ -79,6 +79,27 @@ def law_at(schedule: Schedule, t: float) -> tuple[float, float]:
     return alpha * MEAN, alpha**2 * VAR + sigma**2
 
 
+def exact_network(schedule: Schedule, parameterisation: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """What a perfect network says of N(MEAN, VAR), in closed form."""
+
+    def network(x: Tensor, t: Tensor) -> Tensor:
+        alpha, sigma = schedule.alpha(t).unsqueeze(-1), schedule.sigma(t).unsqueeze(-1)
+        score = -(x - alpha * MEAN) / (alpha**2 * VAR + sigma**2)
+        match parameterisation:
+            case "x0":
+                return (x + sigma**2 * score) / alpha
+            case "eps":
+                return -sigma * score
+            case "v":
+                return -alpha * sigma * score - sigma * (x + sigma**2 * score) / alpha
+            case "score":
+                return score
+            case _:
+                return schedule.f(t).unsqueeze(-1) * x - 0.5 * schedule.g(t).unsqueeze(-1) ** 2 * score
+
+    return network
+
+
 def response(
     sampler: Callable[..., Sampled], denoiser: Denoiser, times: Tensor, **options: Any
 ) -> np.ndarray:
@@ -158,10 +179,10 @@ def test_every_sampler_with_every_schedule_and_parameterisation(name: str, sched
     sampler, options, _ = SAMPLERS[name]
     times = snr_times(schedule, 3, low=-4.0, high=4.0)
     wanted = textbook(name, schedule, times)
-    law = Gaussian(torch.tensor([MEAN], dtype=F64), var=VAR)
     start = law_at(schedule, float(times[0]))
     for parameterisation in PARAMETERISATIONS:
-        denoiser = exact_denoiser(law, schedule, parameterisation)  # type: ignore[arg-type]
+        network = exact_network(schedule, parameterisation)
+        denoiser = Denoiser(network, schedule, parameterisation)  # type: ignore[arg-type]
         found = response(sampler, denoiser, times, **options)
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
         assert law_after(found, *start) == pytest.approx(law_after(wanted, *start), rel=1e-9, abs=1e-9)
@@ -220,13 +241,14 @@ def test_ddim_with_all_the_noise_is_ancestral() -> None:
     torch.testing.assert_close(ours.x, theirs.x, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", ["ancestral", "ddim", "euler", "heun", "euler-maruyama", "dpm-solver++ 2m"])
 def test_on_a_mixture(name: str) -> None:
-    """2,000 points, five directions: the distance of the empirical distribution function from the exact one.
+    """1,000 points, five directions: the distance of the empirical distribution function from the exact one.
 
-    It is beyond 2.6/sqrt(n) = .058 once in 300,000 times in each direction. The error of 40 steps is below .015.
+    It is beyond 2.6/sqrt(n) = .082 once in 300,000 times in each direction. The error of 30 steps, by
+    40,000 points, is .027 at most for samplers of first order and .006 for those of second.
     """
-    sampler, options, _ = SAMPLERS[name]
+    sampler, options, order = SAMPLERS[name]
     var = torch.tensor([0.3, 0.1], dtype=F64)
     law = GaussianMixture(
         torch.tensor([[2.0, 0.0], [-1.0, 1.5], [-1.0, -1.5]], dtype=F64),
@@ -234,10 +256,10 @@ def test_on_a_mixture(name: str) -> None:
         var=var.unsqueeze(0),
     )
     schedule, draw = VPLinear(), torch.Generator().manual_seed(0)
-    times = snr_times(schedule, 40, low=-9.5, high=7.0)
+    times = snr_times(schedule, 30, low=-9.5, high=7.0)
     if sampler in (ancestral, euler_maruyama) or "eta" in options:
         options = {**options, "generator": draw}
-    x = start_noise(schedule, (2000, 2), t=float(times[0]), generator=draw, dtype=F64)
+    x = start_noise(schedule, (1000, 2), t=float(times[0]), generator=draw, dtype=F64)
     found = sampler(exact_denoiser(law, schedule, "eps"), x, times, **options).x
     alpha, sigma = float(schedule.alpha(times[-1])), float(schedule.sigma(times[-1]))
     for angle in torch.arange(5, dtype=F64) * math.pi / 5:
@@ -247,7 +269,7 @@ def test_on_a_mixture(name: str) -> None:
         exact = torch.special.ndtr((line.unsqueeze(-1) - centres) / width) @ law.weights
         steps = torch.arange(len(line) + 1, dtype=F64) / len(line)
         gap = torch.maximum((exact - steps[:-1]).abs(), (exact - steps[1:]).abs()).max()
-        assert float(gap) < 0.058 + 0.015
+        assert float(gap) < 0.082 + {1: 0.03, 2: 0.01}[order]
 
 
 def test_calls_and_path() -> None:
