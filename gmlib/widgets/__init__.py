@@ -20,6 +20,7 @@ from gmlib.widgets.digits_chain import DigitsChain
 from gmlib.widgets.digits_in_the_browser import DigitsInTheBrowser
 from gmlib.widgets.dirac_laboratory import DiracLaboratory
 from gmlib.widgets.euler_to_ode import EulerToOde
+from gmlib.widgets.forward_and_back import ForwardAndBack
 from gmlib.widgets.gradient_estimators import GradientEstimators
 from gmlib.widgets.honest_dashboard import HonestDashboard
 from gmlib.widgets.hopfield_letters import HopfieldLetters
@@ -28,11 +29,13 @@ from gmlib.widgets.langevin_step import LangevinStep
 from gmlib.widgets.map_editor import MapEditor
 from gmlib.widgets.modern_recall import ModernRecall
 from gmlib.widgets.posterior_tug import PosteriorTug
+from gmlib.widgets.reverse_kernel import ReverseKernel
 from gmlib.widgets.shifted_laws import ShiftedLaws
 from gmlib.widgets.swiss_roll_scores import SwissRollScores
 from gmlib.widgets.tiny_rbm import TinyRBM
 from gmlib.widgets.two_bumps import TwoBumps
 from gmlib.widgets.two_modes import TwoModes
+from gmlib.widgets.variance_recursion import VarianceRecursion
 
 __all__ = [
     "Bandwidth",
@@ -43,6 +46,7 @@ __all__ = [
     "DigitsInTheBrowser",
     "DiracLaboratory",
     "EulerToOde",
+    "ForwardAndBack",
     "GradientEstimators",
     "HonestDashboard",
     "HopfieldLetters",
@@ -51,9 +55,11 @@ __all__ = [
     "MapEditor",
     "ModernRecall",
     "PosteriorTug",
+    "ReverseKernel",
     "ShiftedLaws",
     "SwissRollScores",
     "TinyRBM",
     "TwoBumps",
     "TwoModes",
+    "VarianceRecursion",
 ]

@@ -23,6 +23,7 @@ from gmlib.widgets import (
     DigitsInTheBrowser,
     DiracLaboratory,
     EulerToOde,
+    ForwardAndBack,
     GradientEstimators,
     HonestDashboard,
     HopfieldLetters,
@@ -31,11 +32,13 @@ from gmlib.widgets import (
     MapEditor,
     ModernRecall,
     PosteriorTug,
+    ReverseKernel,
     ShiftedLaws,
     SwissRollScores,
     TinyRBM,
     TwoBumps,
     TwoModes,
+    VarianceRecursion,
 )
 from gmlib.widgets.arrays import pack, quantise
 from gmlib.widgets.base import STATIC
@@ -62,6 +65,9 @@ EVERY = (
     MapEditor,
     EulerToOde,
     DigitsInTheBrowser,
+    VarianceRecursion,
+    ReverseKernel,
+    ForwardAndBack,
 )
 
 
@@ -173,6 +179,12 @@ def test_traits_refuse_what_the_picture_cannot_show() -> None:
         ModernRecall().inv_temp = 0.0
     with pytest.raises(TraitError):
         ModernRecall().chosen = 100
+    with pytest.raises(TraitError):
+        VarianceRecursion().steps = 3
+    with pytest.raises(TraitError):
+        ReverseKernel().beta = 1.0
+    with pytest.raises(TraitError):
+        ForwardAndBack().sampler = "euler"
 
 
 def test_the_terms_of_a_linear_model_are_its_closed_form() -> None:
@@ -436,6 +448,35 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (CouplingStack, {"density": 1}, TypeError, "density"),
     (CouplingStack, {"data": "yes"}, TypeError, "data"),
     (CouplingStack, {"seed": -1}, ValueError, "seed"),
+    (ForwardAndBack, {"law": "ring"}, ValueError, "law"),
+    (ForwardAndBack, {"schedule": "edm"}, ValueError, "schedule"),
+    (ForwardAndBack, {"sampler": "euler"}, ValueError, "sampler"),
+    (ForwardAndBack, {"steps": 0}, ValueError, "steps"),
+    (ForwardAndBack, {"steps": 101}, ValueError, "steps"),
+    (ForwardAndBack, {"steps": 5.0}, TypeError, "steps"),
+    (ForwardAndBack, {"eta": 1.5}, ValueError, "eta"),
+    (ForwardAndBack, {"time": -0.1}, ValueError, "time"),
+    (ForwardAndBack, {"time": float("nan")}, ValueError, "time"),
+    (ForwardAndBack, {"turn": "1"}, TypeError, "turn"),
+    (ForwardAndBack, {"way": "up"}, ValueError, "way"),
+    (ForwardAndBack, {"n": 50}, ValueError, "n must"),
+    (ForwardAndBack, {"n": 2001}, ValueError, "n must"),
+    (ForwardAndBack, {"seed": -1}, ValueError, "seed"),
+    (ReverseKernel, {"x": 3.5}, ValueError, "x must"),
+    (ReverseKernel, {"x": "0"}, TypeError, "x must"),
+    (ReverseKernel, {"alpha_bar_s": 1.0}, ValueError, "alpha_bar_s"),
+    (ReverseKernel, {"alpha_bar_s": float("nan")}, ValueError, "alpha_bar_s"),
+    (ReverseKernel, {"beta": 0.0}, ValueError, "beta"),
+    (ReverseKernel, {"weight": 1.0}, ValueError, "weight"),
+    (ReverseKernel, {"std": -0.1}, ValueError, "std"),
+    (VarianceRecursion, {"variance": 0.0}, ValueError, "variance"),
+    (VarianceRecursion, {"variance": float("nan")}, ValueError, "variance"),
+    (VarianceRecursion, {"variance": "1"}, TypeError, "variance"),
+    (VarianceRecursion, {"steps": 3}, ValueError, "steps must divide"),
+    (VarianceRecursion, {"steps": 50.0}, TypeError, "steps"),
+    (VarianceRecursion, {"noise": "learned"}, ValueError, "noise"),
+    (VarianceRecursion, {"front": 1}, TypeError, "front"),
+    (VarianceRecursion, {"last_noise": "no"}, TypeError, "last_noise"),
     (DigitsInTheBrowser, {"sampler": "heun"}, ValueError, "sampler"),
     (DigitsInTheBrowser, {"steps": 4}, ValueError, "steps"),
     (DigitsInTheBrowser, {"steps": 51}, ValueError, "steps"),
@@ -498,6 +539,8 @@ def test_bad_arrays_are_named() -> None:
         DiracLaboratory(penalty="wgan_gp").eigenvalues()
     with pytest.raises(ValueError, match="cross"):
         DensityExplorer.block("moons")
+    with pytest.raises(ValueError, match="step must"):
+        ForwardAndBack(steps=5).distribution(6)
     with pytest.raises(ValueError, match="machine"):
         DigitsChain.block("weights")
     with pytest.raises(ValueError, match="steps"):

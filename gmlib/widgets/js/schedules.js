@@ -24,7 +24,7 @@ export function cosine(offset = 0.008, tMax = 0.999) {
 }
 
 // n + 1 times at equal distances, the noisiest first.
-export const evenTimes = ({ tMax }, n) => Float64Array.from({ length: n + 1 }, (_, i) => (tMax * (n - i)) / n);
+export const evenTimes = ({ tMax }, n) => Float64Array.from({ length: n + 1 }, (_, i) => tMax * ((n - i) / n));
 
 // From each time of a falling grid to the next: signal and noise at both, and the variance that the step of the chain adds
 // (beta) or has when the clean point is known (betaTilde).
