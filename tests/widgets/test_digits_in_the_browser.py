@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from gmlib.checkpoints import checkpoints
 from gmlib.data import mnist
 from gmlib.nn import PixelUNet
-from gmlib.nn.unet import SelfAttention, ToldBlock
+from gmlib.nn.self_attention import SelfAttention
+from gmlib.nn.told_block import ToldBlock
 from gmlib.noise import Denoiser, LogSNRClock, VPCosine, VPLinear
 from gmlib.noise.samplers import ancestral, ddim, even_times, steps_of
 from gmlib.recipes.diffusion_mnist import mnist_denoiser
