@@ -21,7 +21,7 @@ const TRAILS = 12;
 const SECONDS = 5; // from data to noise
 const BUDGET = 14; // milliseconds of a frame for steps back
 const LINES = directions(32);
-const EVERY = 8; // frames between two distances while particles move
+const EVERY = 12; // frames between two distances while particles move
 
 const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 
@@ -33,7 +33,7 @@ class Walk {
     this.layout();
     view.bind("law", () => this.load());
     for (const trait of ["n", "seed", "steps", "schedule"]) view.on(`change:${trait}`, () => this.begin());
-    view.on("change:time", (model, time) => {
+    view.on("change:time", () => {
       // Dragged back into more noise, they turn round there.
       if (view.get("way") === "back" && view.get("time") > view.get("turn")) view.set({ turn: view.get("time") });
     });
@@ -249,7 +249,7 @@ class Walk {
     const side = Math.ceil((2 * half) / h) + 4;
     const grid = { x0: -half - 1.5 * h, y0: -half - 1.5 * h, h, nx: side, ny: side };
     const values = now.field(grid);
-    const places = Float64Array.from({ length: 181 }, (_, i) => half * (i / 90 - 1));
+    const places = Float64Array.from({ length: 121 }, (_, i) => half * (i / 60 - 1));
     const marginals = [0, 1].map((d) => {
       const out = new Float64Array(places.length);
       for (let k = 0; k < now.n; k++) {
