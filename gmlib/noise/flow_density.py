@@ -43,12 +43,12 @@ def probability_flow_log_prob(
     Example:
         >>> import torch
         >>> from gmlib.distributions import Gaussian
-        >>> from gmlib.noise import Rectified, exact_denoiser, probability_flow_log_prob
-        >>> law = Gaussian(torch.zeros(1, dtype=torch.float64), var=1.0)
-        >>> x = torch.tensor([[0.0]], dtype=torch.float64)
-        >>> found = probability_flow_log_prob(exact_denoiser(law, Rectified()), x, torch.linspace(0.0, 0.99, 50))
-        >>> round(float(found - law.log_prob(x)), 3)
-        0.0
+        >>> from gmlib.noise import VPCosine, exact_denoiser, probability_flow_log_prob
+        >>> law = Gaussian(torch.zeros(1), var=1.0)  # a flow that stands still
+        >>> denoiser, x = exact_denoiser(law, VPCosine()), torch.tensor([[0.5]])
+        >>> found = probability_flow_log_prob(denoiser, x, [0.1, 0.5, 0.9])
+        >>> f"{found.item():.3f}, {law.log_prob(x).item():.3f}"
+        '-1.044, -1.044'
     """
     if not isinstance(denoiser, Denoiser):
         raise TypeError(f"denoiser must be a Denoiser, got {type(denoiser).__name__}")
