@@ -293,7 +293,7 @@ $\tfrac12\log\frac{1 - \bar\alpha_T}{\beta_1}$. Add $L_T = -\tfrac12\log(1 - \ba
 $L_0 = \tfrac12\log 2\pi\beta_1 + \tfrac12$.
 
 (c) The bound is tight if the model's steps back are the true ones. At $v = 1$ the true step back is normal with the
-variance $\beta_k$ ({ref}`exercise <ex-09-reverse-variance>`), the guess is exact, and $x_T$ is $\mathcal N(0, 1)$
+variance $\beta_k$ ({eq}`eq-09-true-variance`), the guess is exact, and $x_T$ is $\mathcal N(0, 1)$
 exactly. For other $v$ the variance $\beta_k$ is wrong in every step, and $x_T$ is not quite $\mathcal N(0, 1)$. With
 many steps both leaks are small: for $v = \tfrac14$ DDPM's chain loses 0.0011 nats.
 """,
