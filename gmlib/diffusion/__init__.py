@@ -10,6 +10,7 @@ from gmlib.diffusion.finite_data import finite_data_denoiser
 from gmlib.diffusion.gaussian_oracle import GaussianOracle
 from gmlib.diffusion.grey_levels import level_cost
 from gmlib.diffusion.interpolation import interpolate_in_noise
+from gmlib.diffusion.level_network import LevelNetwork
 from gmlib.diffusion.noise_weight import kl_weight
 from gmlib.diffusion.objective import DenoisingLoss, denoising_loss
 from gmlib.diffusion.reverse_kernel import half_separation, matched_gaussian_kl, reverse_kernel
@@ -26,6 +27,7 @@ __all__ = [
     "DiffusionBound",
     "GaussianOracle",
     "LearnedSchedule",
+    "LevelNetwork",
     "MonotoneLogSNR",
     "ReversePosterior",
     "Spectrum",
