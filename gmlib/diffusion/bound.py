@@ -68,6 +68,8 @@ def diffusion_bound(
         - \log\frac{\tilde\beta}{\tilde\sigma^2}\Big)
         + \frac{1}{2\tilde\sigma^2}\,\frac{\alpha_s^2\beta^2}{\sigma_t^4}\,\lVert x_0 - \hat x_0\rVert^2
 
+    (:eq:`eq-09-bound` in the book.)
+
     Args:
         denoiser: the model.
         x0: clean points, (batch, ``*event``).

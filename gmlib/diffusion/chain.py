@@ -22,6 +22,8 @@ def forward_chain(
 
     Data of variance one keep it: :math:`(1 - \beta_k) + \beta_k = 1`. For one time alone, `noised` jumps there.
 
+    (:eq:`eq-09-step` in the book.)
+
     Args:
         x0: clean points, (batch, ``*event``).
         schedule: the chain, of T steps.
@@ -66,6 +68,8 @@ def noised(
     On DDPM's grid :math:`\alpha_t = \sqrt{\bar\alpha_t}` and :math:`\sigma_t^2 = 1 - \bar\alpha_t`. The target
     :math:`v = \alpha_t\varepsilon - \sigma_tx_0` is the same sum with the pair turned by a right angle:
     ``noised(noise, t, -x0, schedule)``.
+
+    (:eq:`eq-09-noised` in the book, and :eq:`eq-09-marginal` on the grid of DDPM.)
 
     Args:
         x0: clean points, (batch, ``*event``).

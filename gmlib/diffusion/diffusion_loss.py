@@ -31,6 +31,8 @@ def step_loss(
     It is not negative, and neither is the sum over the steps of a chain: a Riemann sum of :func:`instant_loss`, with the
     error taken at the noisier end of each step, so that more steps cost less.
 
+    (:eq:`eq-09-step-snr` in the book.)
+
     Args:
         denoiser: the model.
         x0: clean points, (batch, ``*event``).
@@ -80,6 +82,8 @@ def instant_loss(
 
     Its integral over time is one over the log-SNR, so its mean depends on the schedule through the end points only. Its
     variance, with t drawn evenly, depends on all of it.
+
+    (:eq:`eq-09-continuous` in the book.)
 
     Args:
         denoiser: the model.

@@ -21,6 +21,8 @@ def two_point_error(distance: Number, std: Number) -> Float[Tensor, "*_"]:
     The best guess is the nearer centre; it fails where the noise along the line between them exceeds half their distance
     :math:`\ell`. In the chain :math:`\ell = \alpha_t\lVert x_0 - x_0'\rVert` and :math:`\sigma = \sigma_t`.
 
+    (:eq:`eq-09b-coin` in the book.)
+
     Args:
         distance: :math:`\ell`, at least 0; a number or a tensor.
         std: :math:`\sigma`, positive; a number or a tensor that broadcasts.

@@ -49,6 +49,8 @@ def finite_data_denoiser(
     At little noise one weight is 1: what is sampled with it are training points and nothing else. A network that
     generalises does so because it fails to reach this minimum.
 
+    (:eq:`eq-09-finite` in the book.)
+
     Args:
         points: the training set, (n, ``*event``); its dtype and device are the denoiser's.
         schedule: the schedule; sigma must be positive where the denoiser is asked.

@@ -25,6 +25,8 @@ class GaussianOracle:
     what a perfect network says; their variances are what is left of its squared error, a coordinate, and no network gets
     below.
 
+    (:eq:`eq-09-oracle` in the book.)
+
     Args:
         mean: m, a number (one coordinate) or a tensor of shape ``(d,)``.
         var: v, the same in every direction, at least 0; with 0 the data are one point.
@@ -122,6 +124,8 @@ class GaussianOracle:
 
     def eps_floor(self, t: Time) -> Value:
         r"""Least mean squared error of the noise, a coordinate: :math:`\alpha_t^2v/V_t`.
+
+        (:eq:`eq-09-floors` in the book.)
 
         Args:
             t: time, a number or a tensor of any shape.

@@ -16,6 +16,8 @@ def kl_weight(step: Step, variance: str = "beta") -> float:
 
     the right side on DDPM's grid. DDPM's simple loss puts 1 in its place.
 
+    (:eq:`eq-09-weight` in the book.)
+
     Args:
         step: the step from t to s.
         variance: :math:`\tilde\sigma^2`: "beta" or "beta_tilde".

@@ -56,6 +56,8 @@ def denoising_loss(
     :math:`\lVert x_0 - \hat x_0\rVert : \lVert\varepsilon - \hat\varepsilon\rVert : \lVert v - \hat v\rVert =
     \sigma_t : \alpha_t : 1`.
 
+    (:eq:`eq-09-simple` in the book.)
+
     Args:
         denoiser: the model.
         x0: clean points, (batch, ``*event``).

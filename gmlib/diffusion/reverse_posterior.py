@@ -37,6 +37,8 @@ def reverse_posterior(
     \sigma_s^2)` and :math:`q(x_t\mid x_s) = \mathcal N(\tfrac{\alpha_t}{\alpha_s}x_s, \beta)`. Precisions add. A step that
     ends in the data has :math:`\tilde\beta = 0` and the mean :math:`x_0`.
 
+    (:eq:`eq-09-posterior` in the book.)
+
     Args:
         x0: clean points, (batch, ``*event``).
         x_t: noised points at the later time, shaped as ``x0``.
@@ -76,6 +78,8 @@ def reverse_mean_of_noise(
 
     the right side for one step of DDPM's grid. Put :math:`x_0 = (x_t - \sigma_t\varepsilon)/\alpha_t` into
     `reverse_posterior` and use :math:`(\alpha_t/\alpha_s)^2\sigma_s^2 + \beta = \sigma_t^2`.
+
+    (:eq:`eq-09-mean` in the book.)
 
     Args:
         x_t: noised points at the later time, (batch, ``*event``).

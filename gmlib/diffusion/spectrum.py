@@ -82,6 +82,8 @@ def crossing_time(schedule: Schedule, power: Float[Tensor, "*batch"]) -> Float[T
     Where the spectrum falls with the frequency, so does this time: noise takes fine detail first, and denoising gives it
     back last.
 
+    (:eq:`eq-09b-crossing` in the book.)
+
     Args:
         schedule: the schedule.
         power: S, positive, of any shape, relative to white noise of variance one.

@@ -44,6 +44,8 @@ def variance_recursion(
     A mean follows the same m around :math:`\alpha_tm_0` in the ancestral sampler, DDIM and 2M, which move
     :math:`\alpha_tm_0` to :math:`\alpha_sm_0`. The other three do that only as well as they solve their equation.
 
+    (:eq:`eq-09-recursion` in the book.)
+
     Args:
         var: variance v of the data, at least 0; a coordinate of a normal law along an eigenvector of its covariance.
         schedule: the schedule.

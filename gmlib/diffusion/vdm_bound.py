@@ -73,6 +73,8 @@ def vdm_bound(
     For images in grey levels (``levels``) the last term is :func:`level_cost`, from a mass. For other data it is
     :func:`density_cost`, from a normal density around :math:`\hat x_0`.
 
+    (:eq:`eq-09-continuous` in the book.)
+
     Args:
         denoiser: the model; a schedule that does not preserve variance is rescaled to one that does.
         x0: clean points, (batch, ``*event``).

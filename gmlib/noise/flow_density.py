@@ -1,4 +1,4 @@
-"""The density that a denoiser's probability flow gives to points: an exact likelihood for a diffusion model of few dimensions."""
+"""The density that a denoiser's probability flow gives to points: a likelihood for diffusion in few dimensions."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ def probability_flow_log_prob(
         there, growth = _velocity_and_divergence(denoiser, x + h * velocity, later)
         x = x + h / 2 * (velocity + there)
         gained = gained + h / 2 * (divergence + growth)
-        velocity, divergence = _velocity_and_divergence(denoiser, x, later) if later < grid[-1] else (there, growth)
+        velocity, divergence = (
+            _velocity_and_divergence(denoiser, x, later) if later < grid[-1] else (there, growth)
+        )
     var = float(denoiser.schedule.alpha(grid[-1]) ** 2 + denoiser.schedule.sigma(grid[-1]) ** 2)
     end = -0.5 * (x.square().sum(-1) / var + x.shape[-1] * math.log(2 * math.pi * var))
     return end + gained

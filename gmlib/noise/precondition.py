@@ -74,6 +74,8 @@ class EDMPreconditioned(nn.Module):
 
     .. math:: \hat x_0(x, t) = c_{skip}\,x + c_{out}\,F(c_{in}\,x,\; c_{noise})
 
+    (:eq:`eq-09-edm` in the book.)
+
     Args:
         network: F, called as ``network(c_in * x, c_noise, **condition)`` with ``c_noise`` of shape ``(batch,)``.
         schedule: the schedule that turns t into a noise level; any, not EDM's only.

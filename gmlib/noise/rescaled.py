@@ -58,6 +58,8 @@ def on_schedule(denoiser: Denoiser, schedule: Schedule) -> Denoiser:
     :math:`\hat x_0` and :math:`\hat\varepsilon` are then right as they are, :math:`\hat v` and the score up to c. From a
     variance-exploding point to a variance-preserving one, :math:`c = 1/\sqrt{1 + \sigma^2}`.
 
+    (:eq:`eq-09b-rescaled` in the book.)
+
     Args:
         denoiser: the model.
         schedule: the schedule it shall serve.

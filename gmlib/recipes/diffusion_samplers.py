@@ -17,7 +17,7 @@ from gmlib._files import write_text
 from gmlib.checkpoints import load_into
 from gmlib.data import mnist
 from gmlib.metrics import frechet_distance, image_features, memorisation_ratio
-from gmlib.noise import Denoiser
+from gmlib.noise import Denoiser, Schedule
 from gmlib.noise.samplers import Sampled, ancestral, ddim, dpm_solver_2m, heun, snr_times
 from gmlib.recipes.diffusion_mnist import mnist_denoiser
 
@@ -38,8 +38,8 @@ SAMPLERS: dict[str, Sampler] = {
 CALLS = (10, 20, 50)
 """Calls of the network of the table's rows."""
 
-LOW, HIGH = -9.0, 8.0
-"""Range of log-SNR of the samplers' grids: the last denoised picture is exact to a grey level well below the high end."""
+LOW, HIGH = -9.0, 7.0
+"""Range of log-SNR of the samplers' grids, even but for a last step from there to the clean picture."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def draw_digits(
         denoiser: the model of :func:`gmlib.recipes.diffusion_mnist.mnist_denoiser`.
         n: how many.
         sampler: a key of ``SAMPLERS``.
-        calls: of the network, for each picture; Heun's method takes half as many steps.
+        calls: of the network, for each picture, at least 2; Heun's method takes half as many steps (and one call fewer).
         seed: of the noise.
         batch: pictures at a time.
 
@@ -96,7 +96,7 @@ def draw_digits(
 
     Example:
         >>> from gmlib.recipes.diffusion_mnist import mnist_denoiser
-        >>> draw_digits(mnist_denoiser(widths=[8]), 2, calls=2).shape
+        >>> draw_digits(mnist_denoiser(widths=[8]), 2, calls=4).shape
         torch.Size([2, 1, 28, 28])
     """
     check_choice("sampler", sampler, tuple(SAMPLERS))
@@ -105,9 +105,27 @@ def draw_digits(
     device = next(denoiser.parameters()).device
     start = torch.randn(n, 1, 28, 28, generator=torch.Generator().manual_seed(seed)).to(device)
     generator = torch.Generator(device).manual_seed(seed + 1)
-    times = snr_times(denoiser.schedule, calls // 2 if sampler == "Heun" else calls, low=LOW, high=HIGH)
+    times = digit_times(denoiser.schedule, calls // 2 if sampler == "Heun" else calls)
     found = [SAMPLERS[sampler](denoiser, part, times, generator).x for part in start.split(batch)]
     return levels(torch.cat(found).cpu())
+
+
+def digit_times(schedule: Schedule, steps: int) -> Float[Tensor, " n"]:
+    """Times for drawing digits: even in log-SNR, and a last step to the clean picture.
+
+    Args:
+        schedule: the schedule.
+        steps: how many, at least 2. Heun's method calls the network twice in each but the last.
+
+    Example:
+        >>> from gmlib.noise import VPCosine
+        >>> [round(t, 3) for t in digit_times(VPCosine(), 3).tolist()]
+        [0.993, 0.65, 0.013, 0.0]
+    """
+    check_count("steps", steps, low=2)
+    return torch.cat(
+        [snr_times(schedule, steps - 1, low=LOW, high=HIGH), torch.zeros(1, dtype=torch.float64)]
+    )
 
 
 def levels(x: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
@@ -140,7 +158,8 @@ def _measure(n: int = 1000, calls: tuple[int, ...] = CALLS) -> list[SamplerRow]:
     pixels = train.flatten(1).gather(0, rows).reshape(n, 1, 28, 28)
     judge = _Judge(train, test)
     found = [judge("training images", 0, real), judge("pixel histograms", 0, pixels)]
-    denoiser = load_into(mnist_denoiser(), "diffusion-mnist").requires_grad_(False)
+    denoiser = mnist_denoiser()
+    load_into(denoiser, "diffusion-mnist").requires_grad_(False)
     for name in SAMPLERS:
         for count in calls:
             found.append(judge(name, count, draw_digits(denoiser, n, sampler=name, calls=count)))

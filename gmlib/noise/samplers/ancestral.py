@@ -40,6 +40,8 @@ def ancestral(
     or :math:`\tilde\beta = \beta\sigma_s^2/\sigma_t^2`, exact if they are one point; or what is given. On DDPM's grid the
     mean is :math:`\frac1{\sqrt{1-\beta_k}}\big(x_k - \frac{\beta_k}{\sqrt{1-\bar\alpha_k}}\hat\varepsilon\big)`.
 
+    (:eq:`eq-09-ancestral` in the book.)
+
     Args:
         denoiser: the model.
         x: points at the first time, ``(batch, *event)``, as from `start_noise`.

@@ -34,6 +34,8 @@ def ddim(
     with :math:`\tilde\beta` as in `ancestral`. :math:`\eta = 0` is deterministic: Euler's rule on the probability flow for
     :math:`x/\alpha` as a function of :math:`\sigma/\alpha`. :math:`\eta = 1` is `ancestral` with that variance.
 
+    (:eq:`eq-09-ddim` in the book.)
+
     Args:
         denoiser: the model.
         x: points at the first time, ``(batch, *event)``, as from `start_noise`.

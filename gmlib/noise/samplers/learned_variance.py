@@ -123,6 +123,8 @@ def gaussian_variance(var: float | int | Float[Tensor, "..."]) -> Callable[[Tens
     :math:`x_0` is not known. At v = 0 this is :math:`\tilde\beta`; at v = 1 on a variance-preserving schedule,
     :math:`\beta`. With ``last_noise=True`` the sampler is then exact for any number of steps.
 
+    (:eq:`eq-09-true-variance` in the book.)
+
     Args:
         var: :math:`v \ge 0`, or one for each coordinate, shaped to multiply ``x``.
 

@@ -26,6 +26,8 @@ def euler(
 
     .. math:: x_s = x_t + (s - t)\,\hat b_t(x_t), \qquad \hat b = \alpha'\hat x_0 + \sigma'\hat\varepsilon
 
+    (:eq:`eq-09-flow` in the book.)
+
     Args:
         denoiser: the model.
         x: points at the first time, ``(batch, *event)``, as from `start_noise`.
@@ -75,6 +77,8 @@ def heun(
 
     A last step to where :math:`\sigma = 0` is Euler's: there the velocity asks for the noise of a point that has none.
     With `DDPM` the velocity jumps from step to step of the chain, and the error does not fall below the order of 1/T.
+
+    (:eq:`eq-09-flow` in the book.)
 
     Args:
         denoiser: the model.

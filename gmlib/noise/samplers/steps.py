@@ -66,7 +66,10 @@ class Step:
 
     @property
     def beta(self) -> float:
-        r""":math:`\beta = \sigma_t^2 - (\alpha_t/\alpha_s)^2\sigma_s^2`, the variance that the noising from s to t adds."""
+        r"""The variance that the noising from s to t adds, :math:`\sigma_t^2 - (\alpha_t/\alpha_s)^2\sigma_s^2`.
+
+        (:eq:`eq-09-beta` in the book.)
+        """
         return self.sigma_t**2 - (self.shrink * self.sigma_s) ** 2
 
     @property
