@@ -53,7 +53,10 @@ export class Crew {
       signal.addEventListener("abort", () => resolve(false));
       this.workers.forEach((worker, w) => {
         const first = w * each;
-        worker.onerror = (event) => reject(new Error(event.message));
+        worker.onerror = (event) => {
+          this.end(); // the others would go on, and their late steps would reach the next run
+          reject(new Error(event.message));
+        };
         worker.onmessage = ({ data: { step, points, guesses, spent } }) => {
           const all = waiting.get(step) ?? empty(step);
           waiting.set(step, all);

@@ -16,8 +16,8 @@ export function weights(model, name) {
     };
     const timer = setTimeout(() => {
       model.off("msg:custom", answer);
-      reject(new Error("Python does not answer. Is the kernel running? Run the cell again."));
-    }, 15_000);
+      reject(new Error("The numbers have not arrived. On a page: try again. With a kernel: is it running? Run the cell again."));
+    }, 30_000);
     model.on("msg:custom", answer);
     model.send({ kind: "weights", name, id });
   });
