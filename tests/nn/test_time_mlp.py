@@ -29,7 +29,12 @@ def test_gradients_reach_every_weight():
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("keywords", "message"),
-    [({"dim": 0}, "dim"), ({"width": 0}, "must be at least 1"), ({"depth": 0}, "depth"), ({"frequencies": 3}, "even")],
+    [
+        ({"dim": 0}, "dim"),
+        ({"width": 0}, "must be at least 1"),
+        ({"depth": 0}, "depth"),
+        ({"frequencies": 3}, "even"),
+    ],
 )
 def test_bad_sizes(keywords, message):
     with pytest.raises(ValueError, match=message):
