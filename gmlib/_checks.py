@@ -46,6 +46,25 @@ def check_event(name: str, value: Any, event_shape: tuple[int, ...]) -> None:
         )
 
 
+def check_times(name: str, value: Any, x: Tensor) -> None:
+    """Raise unless ``value`` is a floating tensor with one time for each point of the batch ``x``."""
+    check_tensor(name, value)
+    if value.shape != x.shape[:1]:
+        raise ValueError(
+            f"{name} must have shape {tuple(x.shape[:1])}, a time for each of x, got {tuple(value.shape)}"
+        )
+
+
+def anywhere(condition: Tensor) -> bool:
+    """Whether ``condition`` holds anywhere, or False where looking would make the host wait."""
+    if condition.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    try:
+        return bool(condition.any())
+    except RuntimeError:  # inside vmap a tensor has no single truth value
+        return False
+
+
 def check_finite(name: str, value: Tensor) -> None:
     """Raise ``ValueError`` when ``value`` holds NaN or infinity. Synchronises with the device: not for hot paths."""
     if bool(torch.isfinite(value.sum())):  # a finite sum has finite terms, and costs one pass

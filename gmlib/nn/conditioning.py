@@ -62,11 +62,13 @@ class TimeAndClass(nn.Module):
             label: classes from 0 to K, (batch,), where K stands for none; None is none for all.
 
         Raises:
-            TypeError: ``t`` is no floating tensor.
-            ValueError: ``label`` is given to a network without classes, has another length than ``t``, or (on the CPU)
-                a value out of range.
+            TypeError: ``t`` is no floating tensor, or ``label`` no tensor of whole numbers.
+            ValueError: ``t`` is not of shape (batch,), or ``label`` is given to a network without classes, has another
+                length than ``t``, or (on the CPU) a value out of range.
         """
         check_tensor("t", t)
+        if t.dim() != 1:
+            raise ValueError(f"t must have shape (batch,), got {tuple(t.shape)}")
         told = self.time(t)
         if self.label is None:
             if label is not None:
@@ -74,6 +76,11 @@ class TimeAndClass(nn.Module):
             return told
         if label is None:
             return told + self.label.weight[-1]
+        check_tensor("label", label, floating=False)
+        if label.dtype not in (torch.int64, torch.int32):
+            raise TypeError(
+                f"label must have dtype int64 or int32, got {label.dtype}; convert it with label.long()"
+            )
         if label.shape != t.shape:
             raise ValueError(f"label must have shape {tuple(t.shape)}, as t, got {tuple(label.shape)}")
         if label.device.type == "cpu" and not torch.compiler.is_compiling() and len(label):

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from gmlib._checks import check_count, check_tensor
+from gmlib._checks import check_count, check_tensor, check_times
 from gmlib.nn.conditioning import TimeAndClass
 from gmlib.nn.zeroed import zeroed
 
@@ -24,6 +24,9 @@ class ToldAttention(nn.Module):
         width: size of a token, and of c.
         heads: number of heads; divides ``width``.
 
+    Raises:
+        ValueError: a count below 1, or ``heads`` does not divide ``width``.
+
     References:
         W. Peebles and S. Xie, *Scalable diffusion models with transformers* (2023), section 3.2 (adaLN-Zero).
 
@@ -37,6 +40,10 @@ class ToldAttention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
+        check_count("width", width)
+        check_count("heads", heads)
+        if width % heads:
+            raise ValueError(f"heads must divide width = {width}, got {heads}")
         self.heads = heads
         self.modulation = zeroed(nn.Linear(width, 6 * width))
         self.norm1 = nn.LayerNorm(width, elementwise_affine=False)
@@ -114,7 +121,7 @@ class DiT(nn.Module):
         self.blocks = nn.ModuleList([ToldAttention(width, heads) for _ in range(depth)])
         self.modulation = zeroed(nn.Linear(width, 2 * width))
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.head = zeroed(nn.Linear(width, (outputs or channels) * patch**2))
+        self.head = zeroed(nn.Linear(width, (channels if outputs is None else outputs) * patch**2))
 
     def forward(
         self,
@@ -130,7 +137,8 @@ class DiT(nn.Module):
             label: classes, (batch,); see :class:`TimeAndClass`.
 
         Raises:
-            ValueError: ``x`` or ``label`` has another shape than it must.
+            TypeError: ``x`` or ``t`` is no floating tensor, or ``label`` no tensor of whole numbers.
+            ValueError: ``x``, ``t`` or ``label`` has another shape than it must.
         """
         check_tensor("x", x)
         wanted = (self.channels, self.size, self.size)
@@ -138,6 +146,7 @@ class DiT(nn.Module):
             raise ValueError(
                 f"x must have shape (batch, {', '.join(map(str, wanted))}), got {tuple(x.shape)}"
             )
+        check_times("t", t, x)
         told = F.silu(self.told(t, label))
         h = self.embed(F.unfold(x, self.patch, stride=self.patch).mT) + self.position
         for block in self.blocks:

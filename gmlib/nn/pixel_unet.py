@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from gmlib._checks import check_count
+from gmlib._checks import check_count, check_tensor
 from gmlib.nn.unet import UNet
 
 
@@ -34,10 +34,10 @@ class PixelUNet(nn.Module):
         options: further keywords of :class:`UNet`.
 
     Raises:
-        ValueError: ``patch`` is below 1, or as :class:`UNet`.
+        ValueError: ``channels`` or ``patch`` is below 1, or as :class:`UNet`.
 
     References:
-        D. Kingma et al., *Variational diffusion models* (2021), section 4.2 (Fourier features).
+        D. Kingma et al., *Variational diffusion models* (2021), section 3.4 (Fourier features).
 
     Example:
         >>> import torch
@@ -56,8 +56,9 @@ class PixelUNet(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
+        check_count("channels", channels)
         check_count("patch", patch)
-        self.patch, self.octaves = patch, tuple(octaves)
+        self.channels, self.patch, self.octaves = channels, patch, tuple(octaves)
         inputs = channels * (1 + 2 * len(self.octaves)) * patch**2
         self.unet = UNet(inputs, widths, outputs=channels * patch**2, **options)
 
@@ -70,8 +71,15 @@ class PixelUNet(nn.Module):
         """Map noised images and times to a prediction of the same shape.
 
         Raises:
-            ValueError: height or width cannot be divided by ``patch`` and halved for each level, or as :class:`UNet`.
+            TypeError: ``x`` is no floating tensor, or as :class:`UNet`.
+            ValueError: ``x`` is not of shape (batch, channels, height, width), its height or width cannot be divided by
+                ``patch`` and halved for each level, or as :class:`UNet`.
         """
+        check_tensor("x", x)
+        if x.dim() != 4 or x.shape[1] != self.channels:
+            raise ValueError(
+                f"x must have shape (batch, {self.channels}, height, width), got {tuple(x.shape)}"
+            )
         if x.shape[-1] % self.patch or x.shape[-2] % self.patch:
             raise ValueError(
                 f"height and width of x must be divisible by {self.patch}, got {tuple(x.shape[-2:])}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_count
+from gmlib._checks import check_count, check_tensor, check_times
 from gmlib.nn.embedding import SinusoidalEmbedding
 from gmlib.nn.mlp import ResidualMLP
 
@@ -32,6 +32,7 @@ class TimeMLP(nn.Module):
     def __init__(self, dim: int, *, width: int = 64, depth: int = 3, frequencies: int = 32) -> None:
         super().__init__()
         check_count("dim", dim)
+        self.dim = dim
         self.time = SinusoidalEmbedding(frequencies, max_frequency=100.0)
         self.body = ResidualMLP(dim, dim, width=width, depth=depth, condition=frequencies)
         nn.init.zeros_(self.body.last.weight)
@@ -43,7 +44,11 @@ class TimeMLP(nn.Module):
         """Map points (batch, dim) and times in [0, 1], (batch,), to predictions (batch, dim).
 
         Raises:
-            TypeError: ``t`` is not a floating tensor.
-            ValueError: the last dimension of ``x`` is not ``dim``.
+            TypeError: ``x`` or ``t`` is no floating tensor.
+            ValueError: ``x`` is not of shape (batch, dim), or ``t`` not of shape (batch,).
         """
+        check_tensor("x", x)
+        if x.dim() != 2 or x.shape[1] != self.dim:
+            raise ValueError(f"x must have shape (batch, {self.dim}), got {tuple(x.shape)}")
+        check_times("t", t, x)
         return self.body(x, self.time(t))

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gmlib._checks import check_count, check_number
 from gmlib.nn.zeroed import zeroed
 
 
@@ -25,6 +26,9 @@ class ToldBlock(nn.Module):
         groups: of the normalisations; must divide both.
         dropout: share of the channels' values set to 0 before ``conv_2`` in training.
 
+    Raises:
+        ValueError: a count below 1, ``groups`` does not divide both widths, or ``dropout`` is not in [0, 1).
+
     References:
         P. Dhariwal and A. Nichol, *Diffusion models beat GANs on image synthesis* (2021), section 3.1 (adaptive group
         normalisation).
@@ -40,6 +44,11 @@ class ToldBlock(nn.Module):
         self, inputs: int, outputs: int, told: int, *, groups: int = 8, dropout: float = 0.0
     ) -> None:
         super().__init__()
+        for name, count in (("inputs", inputs), ("outputs", outputs), ("told", told), ("groups", groups)):
+            check_count(name, count)
+        if inputs % groups or outputs % groups:
+            raise ValueError(f"groups must divide inputs = {inputs} and outputs = {outputs}, got {groups}")
+        check_number("dropout", dropout, low=0.0, high=1.0, high_open=True)
         self.norm1 = nn.GroupNorm(groups, inputs)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.modulation = nn.Linear(told, 2 * outputs)

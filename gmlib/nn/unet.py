@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from gmlib._checks import check_count, check_number, check_tensor
+from gmlib._checks import check_count, check_number, check_tensor, check_times
 from gmlib.nn.conditioning import TimeAndClass
 from gmlib.nn.self_attention import SelfAttention
 from gmlib.nn.told_block import ToldBlock
@@ -107,7 +107,7 @@ class UNet(nn.Module):
             if level:
                 self.up.append(nn.Conv2d(width, width, 3, padding=1))
         self.norm = nn.GroupNorm(groups, width)
-        self.head = zeroed(nn.Conv2d(width, outputs or channels, 3, padding=1))
+        self.head = zeroed(nn.Conv2d(width, channels if outputs is None else outputs, 3, padding=1))
 
     def forward(
         self,
@@ -123,7 +123,8 @@ class UNet(nn.Module):
             label: classes, (batch,); see :class:`TimeAndClass`.
 
         Raises:
-            ValueError: ``x`` or ``label`` has another shape than it must.
+            TypeError: ``x`` or ``t`` is no floating tensor, or ``label`` no tensor of whole numbers.
+            ValueError: ``x``, ``t`` or ``label`` has another shape than it must.
         """
         check_tensor("x", x)
         if x.dim() != 4 or x.shape[1] != self.channels:
@@ -135,6 +136,7 @@ class UNet(nn.Module):
                 f"height and width of x must be divisible by {self.stride} for {self.stride.bit_length()} levels, "
                 f"got {tuple(x.shape[2:])}"
             )
+        check_times("t", t, x)
         told = F.silu(self.told(t, label))
         x = self.stem(x)
         bridges = [x]
@@ -169,7 +171,7 @@ def _check(
         "blocks": blocks,
         "heads": heads,
         "groups": groups,
-        "outputs": outputs or 1,
+        "outputs": 1 if outputs is None else outputs,
     }
     for name, value in counts.items():
         check_count(name, value)

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_choice, check_tensor
+from gmlib._checks import anywhere, check_choice, check_tensor
 from gmlib.distributions import Law
 from gmlib.noise.schedule import Schedule, Time
 
@@ -219,7 +219,7 @@ class Denoiser(nn.Module):
         return self._divisor(target, "alpha sigma' - sigma alpha'", value, t)
 
     def _divisor(self, target: str, name: str, value: Tensor, t: Time) -> Tensor:
-        if _any(value == 0):
+        if anywhere(value == 0):
             raise ValueError(
                 f"{target} from a network that predicts {self.parameterisation} divides by {name}, which is 0 at "
                 f"t = {_show(t)}; take t away from that end of the schedule"
@@ -227,7 +227,7 @@ class Denoiser(nn.Module):
         return value
 
     def _finite(self, target: str, d_sigma: Tensor, t: Time) -> Tensor:
-        if _any(torch.isinf(d_sigma)):
+        if anywhere(torch.isinf(d_sigma)):
             raise ValueError(
                 f"{target} from a network that predicts {self.parameterisation} needs sigma', which divides by sigma "
                 f"= 0 at t = {_show(t)}; take t away from that end of the schedule"
@@ -241,16 +241,6 @@ def _check(x: Any, t: Any) -> None:
         raise ValueError("x must have shape (batch, *event), got shape ()")
     if isinstance(t, Tensor) and tuple(t.shape) not in ((), tuple(x.shape[:1])):
         raise ValueError(f"t must have shape () or ({x.shape[0]},), got shape {tuple(t.shape)}")
-
-
-def _any(condition: Tensor) -> bool:
-    """Whether ``condition`` holds anywhere, or False where looking would make the host wait."""
-    if condition.device.type != "cpu" or torch.compiler.is_compiling():
-        return False
-    try:
-        return bool(condition.any())
-    except RuntimeError:  # inside vmap over t a tensor has no single truth value
-        return False
 
 
 def _show(t: Time) -> str:
@@ -308,7 +298,7 @@ def exact_denoiser(law: Law, schedule: Schedule, parameterisation: Parameterisat
         if parameterisation == "v":
             return alpha.unsqueeze(-1) * eps - column * x0
         d_sigma = schedule.d_sigma(t)
-        if _any(torch.isinf(d_sigma)):
+        if anywhere(torch.isinf(d_sigma)):
             raise ValueError(f"t must not be where sigma' is infinite for the exact velocity, got {_show(t)}")
         return schedule.d_alpha(t).unsqueeze(-1) * x0 + d_sigma.unsqueeze(-1) * eps
 

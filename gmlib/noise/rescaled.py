@@ -7,8 +7,8 @@ from typing import Any, cast
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_instance
-from gmlib.noise.denoiser import Denoiser, Parameterisation, _any
+from gmlib._checks import anywhere, check_instance
+from gmlib.noise.denoiser import Denoiser, Parameterisation
 from gmlib.noise.schedule import Schedule
 
 SLACK = 1e-3  # in log-SNR: rounding of times in float32, far below a difference that a network could see
@@ -31,7 +31,7 @@ class _Rescaled(nn.Module):
         self, x: Float[Tensor, "batch *event"], t: Float[Tensor, " batch"], **condition: Any
     ) -> Float[Tensor, "batch *event"]:
         own, wanted = self.denoiser.schedule, self.schedule.log_snr(t)
-        if _any((wanted < self.low - SLACK) | (wanted > self.high + SLACK)):
+        if anywhere((wanted < self.low - SLACK) | (wanted > self.high + SLACK)):
             raise ValueError(
                 f"t must be where the log-SNR lies in [{self.low:g}, {self.high:g}], the range of the denoiser's own "
                 f"schedule, got log-SNR {float(wanted.min()):g} to {float(wanted.max()):g}"

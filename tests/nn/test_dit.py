@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from awake import awake
 from torch import Tensor, nn
 
 from gmlib.data import digits
@@ -12,15 +13,6 @@ from gmlib.diffusion import denoising_loss, low_discrepancy_times
 from gmlib.nn import DiT, UNet
 from gmlib.nn.dit import ToldAttention
 from gmlib.noise import Denoiser, VPCosine
-
-
-def awake(network: nn.Module, seed: int = 0) -> nn.Module:
-    """Fill what starts at zero, as a training does."""
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in network.parameters():
-        if not parameter.any():
-            nn.init.normal_(parameter, std=0.1, generator=generator)
-    return network
 
 
 def test_a_block_is_its_formula() -> None:
@@ -110,5 +102,9 @@ def test_bad_input() -> None:
     network = DiT(1, size=8, patch=2, width=8, depth=1)
     with pytest.raises(ValueError, match=r"x must have shape \(batch, 1, 8, 8\), got \(2, 1, 8, 10\)"):
         network(torch.zeros(2, 1, 8, 10), torch.zeros(2))
+    with pytest.raises(ValueError, match=r"t must have shape \(2,\), a time for each of x, got \(1,\)"):
+        network(torch.zeros(2, 1, 8, 8), torch.zeros(1))
+    with pytest.raises(ValueError, match="heads must divide width = 8, got 3"):
+        ToldAttention(8, 3)
     with pytest.raises(ValueError, match="label must be None"):
         network(torch.zeros(2, 1, 8, 8), torch.zeros(2), torch.zeros(2, dtype=torch.long))

@@ -47,3 +47,5 @@ def test_bad_points():
         TimeMLP(2)(torch.zeros(4, 3), torch.zeros(4))
     with pytest.raises(TypeError, match="t must"):
         TimeMLP(2)(torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(ValueError, match=r"t must have shape \(4,\), a time for each of x, got \(1,\)"):
+        TimeMLP(2)(torch.zeros(4, 2), torch.zeros(1))

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from awake import awake
 from torch import Tensor, nn
 
 from gmlib.diffusion import denoising_loss
@@ -12,15 +13,6 @@ from gmlib.nn import PixelUNet, TimeAndClass, UNet
 from gmlib.nn.self_attention import SelfAttention
 from gmlib.nn.told_block import ToldBlock
 from gmlib.noise import Denoiser, VPCosine
-
-
-def awake(network: nn.Module, seed: int = 0) -> nn.Module:
-    """Fill what starts at zero, as a training does."""
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in network.parameters():
-        if not parameter.any():
-            nn.init.normal_(parameter, std=0.1, generator=generator)
-    return network
 
 
 def train(network: nn.Module, times: Tensor, told: Tensor, steps: int) -> Denoiser:
@@ -98,6 +90,20 @@ def test_attention_is_its_formula() -> None:
     weights = (torch.einsum("bhci,bhcj->bhij", q, k) / math.sqrt(4)).softmax(-1)
     exact = x + attention.out(torch.einsum("bhij,bhcj->bhci", weights, v).reshape(2, 8, 2, 3))
     assert torch.allclose(attention(x), exact, atol=1e-5)
+
+
+def test_attention_is_given_what_the_fused_kernels_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Channels side by side, in batch, heads, pixels, channels."""
+    plain, asked = F.scaled_dot_product_attention, []
+
+    def spy(*qkv: Tensor) -> Tensor:
+        asked.extend(qkv)
+        return plain(*qkv)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", spy)
+    SelfAttention(8, heads=2, groups=4)(torch.randn(2, 8, 2, 3))
+    assert [part.shape for part in asked] == [(2, 2, 6, 4)] * 3
+    assert [part.stride(-1) for part in asked] == [1] * 3
 
 
 @pytest.mark.parametrize(("height", "width"), [(4, 4), (8, 12), (28, 28)])
@@ -180,11 +186,25 @@ def test_bad_input() -> None:
         network(x.long(), t)
     with pytest.raises(ValueError, match="label must be None for a network without classes"):
         network(x, t, torch.zeros(2, dtype=torch.long))
+    for call in (network, PixelUNet(1, [8])):
+        for wrong in (torch.zeros(1), torch.zeros(()), torch.zeros(2, 1)):
+            with pytest.raises(ValueError, match=r"t must have shape \(2,\), a time for each of x, got"):
+                call(x, wrong)
+        with pytest.raises(TypeError, match=r"t must be a torch.Tensor, got float"):
+            call(x, 0.5)
     classes = UNet(1, [8], classes=3)
     with pytest.raises(ValueError, match=r"label must lie in 0\.\.3, got 0 to 4"):
         classes(x, t, torch.tensor([0, 4]))
     with pytest.raises(ValueError, match=r"label must have shape \(2,\)"):
         classes(x, t, torch.tensor([0]))
+    with pytest.raises(TypeError, match=r"label must have dtype int64 or int32, got torch.float32"):
+        classes(x, t, torch.zeros(2))
+    with pytest.raises(TypeError, match=r"label must have dtype int64 or int32, got torch.bool"):
+        classes(x, t, torch.zeros(2, dtype=torch.bool))
+    with pytest.raises(TypeError, match=r"label must be a torch.Tensor, got list"):
+        classes(x, t, [0, 1])
+    with pytest.raises(ValueError, match=r"t must have shape \(batch,\), got \(\)"):
+        TimeAndClass(8, 4)(torch.zeros(()))
     for options, message in (
         ({"widths": []}, "widths must name at least one level"),
         ({"widths": [8, 12]}, "groups must divide every one of the widths"),
@@ -193,6 +213,7 @@ def test_bad_input() -> None:
         ({"widths": [8], "blocks": 0}, "blocks must be at least 1"),
         ({"widths": [8], "dropout": 1.0}, "dropout must be"),
         ({"widths": [8], "classes": -1}, "classes must be at least 0"),
+        ({"widths": [8], "outputs": 0}, "outputs must be at least 1, got 0"),
     ):
         with pytest.raises(ValueError, match=message):
             UNet(1, **options)  # type: ignore[arg-type]
@@ -200,3 +221,23 @@ def test_bad_input() -> None:
         PixelUNet(1, [8], patch=0)
     with pytest.raises(ValueError, match=r"divisible by 3, got \(8, 8\)"):
         PixelUNet(1, [8], patch=3)(x, t)
+    with pytest.raises(ValueError, match="channels must be at least 1, got 0"):
+        PixelUNet(0, [8])
+    pixels = PixelUNet(1, [8])
+    for wrong in (torch.zeros(2, 3, 8, 8), torch.zeros(8, 8)):
+        with pytest.raises(ValueError, match=r"x must have shape \(batch, 1, height, width\), got"):
+            pixels(wrong, t)
+    with pytest.raises(TypeError, match=r"x must be a torch.Tensor, got list"):
+        pixels([[0.0]], t)
+
+
+@pytest.mark.bad_input
+def test_blocks_refuse_sizes_that_do_not_divide() -> None:
+    with pytest.raises(ValueError, match="heads must divide width = 8, got 3"):
+        SelfAttention(8, heads=3)
+    with pytest.raises(ValueError, match="groups must divide width = 12, got 8"):
+        SelfAttention(12)
+    with pytest.raises(ValueError, match="groups must divide inputs = 8 and outputs = 12, got 8"):
+        ToldBlock(8, 12, 4)
+    with pytest.raises(ValueError, match="dropout must be"):
+        ToldBlock(8, 8, 4, dropout=1.0)
