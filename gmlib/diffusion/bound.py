@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_choice, check_instance
-from gmlib.diffusion.chain import check_points
+from gmlib._checks import anywhere, check_instance
+from gmlib.diffusion.chain import check_points, over_event
 from gmlib.noise import Denoiser, Schedule
-from gmlib.noise.samplers import LearnedVariance, Step, steps_of
-from gmlib.noise.samplers.ancestral import VARIANCES, Variance
+from gmlib.noise.samplers import Step, steps_of
+from gmlib.noise.samplers.ancestral import Variance, check_variance, guess_and_variance
 from gmlib.noise.samplers.steps import Times
 
 Decoder = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -75,7 +75,8 @@ def diffusion_bound(
         x0: clean points, (batch, ``*event``).
         times: the grid, falling, to where sigma is 0.
         variance: :math:`\tilde\sigma^2`: "beta", "beta_tilde", "learned" or a function of :math:`x_t` and the step, as the
-            sampler's. A step into the data has :math:`\tilde\beta = 0` and takes :math:`\beta` if none is given.
+            sampler's, and positive. The step into the data, where :math:`\tilde\beta = 0`, has :math:`\beta` also for
+            "beta_tilde" and "learned".
         generator: source of the noise.
         decoder: log-probability of the data at the last step, called as ``decoder(x0, mean, std)`` and (batch,), such as
             `discretised_gaussian` with its levels set; None is the normal density, for continuous data.
@@ -86,7 +87,8 @@ def diffusion_bound(
 
     Raises:
         TypeError: ``denoiser`` is no Denoiser, for "learned" no LearnedVariance, or ``x0`` no floating tensor.
-        ValueError: ``variance`` is unknown, or ``times`` do not fall or end before sigma is 0.
+        ValueError: ``variance`` is unknown or a function that (seen on the CPU) gives a number that is not positive, or
+            ``times`` do not fall or end before sigma is 0.
 
     References:
         J. Ho, A. Jain and P. Abbeel, *Denoising diffusion probabilistic models* (2020), eq. 5 and app. A.
@@ -105,23 +107,22 @@ def diffusion_bound(
     """
     check_instance("denoiser", denoiser, Denoiser)
     check_points("x0", x0)
-    if variance == "learned":
-        check_instance("denoiser", denoiser, LearnedVariance)
-    elif not callable(variance):
-        check_choice("variance", variance, VARIANCES)
+    check_variance(denoiser, variance)
     steps = steps_to_data(denoiser.schedule, times)
     alpha, sigma = steps[0].alpha_t, steps[0].sigma_t
-    prior = 0.5 * (alpha**2 * x0.square() + (sigma**2 - 1 - 2 * math.log(sigma))).flatten(1).sum(1)
+    prior = 0.5 * over_event(alpha**2 * x0.square() + (sigma**2 - 1 - 2 * math.log(sigma)))
     costs = []
     for step in steps:
         noise = torch.randn(x0.shape, generator=generator, dtype=x0.dtype, device=x0.device)
         x_t = step.alpha_t * x0 + step.sigma_t * noise
         guess, var = _answer(denoiser, x_t, step, variance, condition)
+        if anywhere(var == 0):
+            raise ValueError(f"variance must be positive at every step, got 0 at t = {step.t:g}")
         if step is steps[-1]:
             costs.append(-_log_density(decoder, x0, guess, var.sqrt()))
         else:
             ratio, apart = step.beta_tilde / var, step.pull * (x0 - guess)
-            costs.append(0.5 * (apart.square() / var + (ratio - 1 - ratio.log())).flatten(1).sum(1))
+            costs.append(0.5 * over_event(apart.square() / var + (ratio - 1 - ratio.log())))
     return DiffusionBound(prior, torch.stack(costs, -1)[:, :-1], costs[-1])
 
 
@@ -175,11 +176,9 @@ def _answer(
     denoiser: Denoiser, x_t: Tensor, step: Step, variance: Variance, condition: dict[str, Any]
 ) -> tuple[Tensor, Tensor]:
     """The guess of the clean point and the variance of the model's step."""
-    if isinstance(denoiser, LearnedVariance) and variance == "learned":
-        guess, var = denoiser.x0_and_variance(x_t, step, **condition)
-        return guess, var if step.sigma_s > 0 else torch.full_like(var, step.beta)
-    guess = denoiser.x0(x_t, step.t, **condition)
-    var = variance(x_t, step) if callable(variance) else chain_variance(step, variance)
+    guess, var = guess_and_variance(denoiser, x_t, step, variance, condition)
+    if step.sigma_s == 0 and not callable(variance):
+        var = step.beta
     return guess, var if isinstance(var, Tensor) else torch.tensor(var, dtype=torch.float64)
 
 
@@ -187,4 +186,4 @@ def _log_density(decoder: Decoder | None, x0: Tensor, mean: Tensor, std: Tensor)
     if decoder is not None:
         return decoder(x0, mean, std)
     entries = ((x0 - mean) / std).square() + 2 * std.log() + math.log(2 * math.pi)
-    return -0.5 * entries.flatten(1).sum(1)
+    return -0.5 * over_event(entries)

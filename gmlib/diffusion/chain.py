@@ -117,6 +117,16 @@ def level(value: Float[Tensor, "*_"], x: Float[Tensor, "batch *event"]) -> Tenso
     return value.to(x).reshape(value.shape + (1,) * (x.dim() - 1))
 
 
+def over_event(values: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
+    """The sum of what each point of a batch has; points that are numbers have one each.
+
+    Example:
+        >>> over_event(torch.ones(2, 3, 4)), over_event(torch.ones(2))
+        (tensor([12., 12.]), tensor([1., 1.]))
+    """
+    return values.flatten(1).sum(1) if values.dim() > 1 else values
+
+
 def check_points(name: str, x: Any) -> None:
     """Raise unless ``x`` is a floating tensor with a batch dimension.
 

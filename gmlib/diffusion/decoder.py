@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.special import log_ndtr
 
-from gmlib._checks import check_count, check_number
-from gmlib.diffusion.chain import check_points
+from gmlib._checks import anywhere, check_count, check_number
+from gmlib.diffusion.chain import check_points, over_event
 
 
 def discretised_gaussian(
@@ -40,8 +40,8 @@ def discretised_gaussian(
 
     Raises:
         TypeError: ``x0`` or ``mean`` is no floating tensor, or ``levels`` no int.
-        ValueError: shapes do not fit, ``std`` is a number that is not positive, ``levels`` is below 2 or ``low`` not below
-            ``high``.
+        ValueError: shapes do not fit, ``std`` is not positive, ``levels`` is below 2, ``low`` not below ``high``, or an
+            entry of ``x0`` is no level. The entries of tensors are looked at on the CPU only.
 
     References:
         J. Ho, A. Jain and P. Abbeel, *Denoising diffusion probabilistic models* (2020), eq. 13.
@@ -62,6 +62,16 @@ def discretised_gaussian(
     check_count("levels", levels, low=2)
     check_number("high", high)
     check_number("low", low, high=high, high_open=True)
+    place = (x0 - low) * ((levels - 1) / (high - low))
+    off = (place - place.round().clamp(0, levels - 1)).abs()
+    # What the rounding of the pixels' dtype makes of a level is forgiven.
+    if anywhere(~(off <= max(1e-3, 2 * levels * torch.finfo(x0.dtype).eps))):
+        raise ValueError(
+            f"x0 must be made of {levels} levels from {low:g} to {high:g}, got an entry that is {float(off.max()):.3g} of "
+            "a level's distance from any"
+        )
+    if isinstance(std, Tensor) and anywhere(~(std > 0)):
+        raise ValueError(f"std must be positive, got an entry of {float(std.min()):g}")
     half = 0.5 * (high - low) / (levels - 1)
     centred = x0 - mean
     left = torch.where(x0 < low + half, -torch.inf, (centred - half) / std)
@@ -70,4 +80,4 @@ def discretised_gaussian(
     mirrored = centred > 0
     left, right = torch.where(mirrored, -right, left), torch.where(mirrored, -left, right)
     upper = log_ndtr(right)
-    return (upper + torch.log(-torch.expm1(log_ndtr(left) - upper))).flatten(1).sum(1)
+    return over_event(upper + torch.log(-torch.expm1(log_ndtr(left) - upper)))

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_callable, check_instance, check_tensor
+from gmlib._checks import anywhere, check_callable, check_instance, check_tensor
 from gmlib.diffusion.objective import denoising_loss
 from gmlib.noise import Denoiser, Schedule
 
@@ -37,7 +37,7 @@ def step_loss(
         denoiser: the model.
         x0: clean points, (batch, ``*event``).
         s: times at which the steps end, (batch,).
-        t: times at which they start, later than ``s``, (batch,).
+        t: times at which they start, not before ``s``, (batch,).
         noise: standard normal noise, shaped as ``x0``.
         condition: passed on to the network.
 
@@ -46,7 +46,7 @@ def step_loss(
 
     Raises:
         TypeError: as :func:`denoising_loss`.
-        ValueError: as :func:`denoising_loss`, or ``s`` has another shape than ``t``.
+        ValueError: as :func:`denoising_loss`, or ``s`` has another shape than ``t`` or (on the CPU) is later.
 
     References:
         D. Kingma et al., *Variational diffusion models* (2021), section 4.
@@ -62,8 +62,11 @@ def step_loss(
     """
     check_instance("denoiser", denoiser, Denoiser)
     check_tensor("s", s)
+    check_tensor("t", t)
     if s.shape != t.shape:
         raise ValueError(f"s must have shape {tuple(t.shape)}, as t, got {tuple(s.shape)}")
+    if anywhere(s > t):
+        raise ValueError(f"s must not be later than t, got a step from t to s = t + {float((s - t).max()):g}")
     error = denoising_loss(denoiser, x0, t, noise, **condition).squared_error
     return 0.5 * torch.expm1(denoiser.schedule.log_snr(s) - denoiser.schedule.log_snr(t)).to(error) * error
 

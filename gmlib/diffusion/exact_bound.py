@@ -29,17 +29,21 @@ def exact_gaussian_bound(
     .. math:: \mathbb E(x_0 - \hat x_0)^2 = \frac{\sigma_t^4d^2 + \alpha_t^2v^2\sigma_t^2}{V_t^2}, \qquad
         V_t = \alpha_t^2v + \sigma_t^2
 
-    which is :math:`v\sigma_t^2/V_t` for :math:`d^2 = v`. For v = 1 and m = 0 the reverse steps *are* normal with variance
-    :math:`\beta`: the bound is the entropy :math:`\tfrac12\log2\pi e`, whatever the grid. For any other v the total is
-    higher, with :math:`\beta` by an excess that falls as the number of steps grows. With :math:`\tilde\beta` it stays:
-    the first steps out of the data are as long as all the noise there is, and where :math:`\sigma^2` grows evenly over
-    them their losses sum to half of Euler's constant, .2886 nats a coordinate, however many they are.
+    which is :math:`v\sigma_t^2/V_t` for :math:`d^2 = v`. For v = 1 and m = 0 on a variance-preserving path the reverse
+    steps *are* normal with variance :math:`\beta`: the bound is the entropy :math:`\tfrac12\log2\pi e`, whatever the
+    grid. Otherwise the total is higher, with :math:`\beta` by an excess that falls as the number of steps grows: for the
+    same data on the straight path .25, .057 and .0057 nats for 2, 10 and 100 even steps.
+
+    With :math:`\tilde\beta` an excess stays. Near the data the steps have the variance :math:`\beta`, and in equal steps
+    of :math:`\sigma^2` the k-th out of the data is given :math:`\tilde\beta = \beta(k-1)/k`, which costs
+    :math:`\tfrac12\big(\tfrac1{k-1} - \log\tfrac k{k-1}\big)`. From k = 2 on, for the last step takes :math:`\beta`,
+    this sums to half of Euler's constant, .2886 nats a coordinate, however fine the steps.
 
     Args:
         mean: m.
         var: v, positive.
         schedule: the schedule.
-        variance: of the model's steps, "beta" or "beta_tilde".
+        variance: of the model's steps, "beta" or "beta_tilde"; the step into the data has :math:`\beta` either way.
         times: the grid, falling, to where sigma is 0; None: all steps of a DDPM schedule.
         x0: one data point, for its own bound; None: the mean over the data.
 

@@ -28,7 +28,7 @@ class GaussianOracle:
     (:eq:`eq-09-oracle` in the book.)
 
     Args:
-        mean: m, a number (one coordinate) or a tensor of shape ``(d,)``.
+        mean: m, a number (one coordinate) or a tensor of shape ``(d,)``, best where the points are.
         var: v, the same in every direction, at least 0; with 0 the data are one point.
         schedule: the schedule.
 
@@ -70,6 +70,10 @@ class GaussianOracle:
             return self.mean
         return torch.full((1,), float(self.mean), dtype=torch.float64)
 
+    def _beside(self, x: Tensor) -> Tensor | float:
+        """The mean as it is added to points; a number needs no copy to their device."""
+        return self.mean.to(x) if isinstance(self.mean, Tensor) else self.mean
+
     def _parts(self, t: Time) -> tuple[Tensor, Tensor, Tensor]:
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         return alpha, sigma, alpha**2 * self.var + sigma**2
@@ -78,7 +82,7 @@ class GaussianOracle:
         """alpha and sigma shaped to multiply the points, and (x - alpha m)/V."""
         check_points("x", x)
         alpha, sigma, V = (level(value, x) for value in self._parts(t))
-        return alpha, sigma, (x - alpha * self._centre().to(x)) / V
+        return alpha, sigma, (x - alpha * self._beside(x)) / V
 
     def law(self, t: Time) -> Gaussian:
         r"""The law of :math:`x_t`.
@@ -120,7 +124,7 @@ class GaussianOracle:
     def x0(self, x: Float[Tensor, "batch d"], t: Time) -> Float[Tensor, "batch d"]:
         r"""The clean point that a perfect network predicts, :math:`m + \alpha_tv(x_t - \alpha_tm)/V_t`; see `eps`."""
         alpha, _, deviation = self._deviation(x, t)
-        return self._centre().to(x) + alpha * self.var * deviation
+        return self._beside(x) + alpha * self.var * deviation
 
     def eps_floor(self, t: Time) -> Value:
         r"""Least mean squared error of the noise, a coordinate: :math:`\alpha_t^2v/V_t`.

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_finite, check_number, check_tensor
+from gmlib.diffusion.chain import check_points, over_event
 
 
 def level_cost(
@@ -27,7 +28,7 @@ def level_cost(
     Args:
         x0: the image, every entry one of the levels, (batch, ``*event``).
         noise: standard normal :math:`\varepsilon`, shaped as ``x0``.
-        levels: the K values a pixel can have, ascending, (k,).
+        levels: the K values a pixel can have, ascending, (k,); best where ``x0`` is.
         log_snr: :math:`\log\alpha^2/\sigma^2` of z.
 
     Returns:
@@ -53,10 +54,11 @@ def level_cost(
     check_tensor("noise", noise)
     if noise.shape != x0.shape:
         raise ValueError(f"noise must have shape {tuple(x0.shape)}, as x0, got {tuple(noise.shape)}")
-    distance = (levels.to(x0) - x0.unsqueeze(-1)) * torch.exp(torch.tensor(0.5 * log_snr).to(x0))
+    # The scale is filled in where the points are: to copy a number there, the host would wait.
+    distance = (levels.to(x0) - x0.unsqueeze(-1)) * x0.new_full((), 0.5 * log_snr).exp()
     # The pixel's own level has the exponent 0, so exp(-60) adds nothing; far smaller numbers make exp ten times slower.
     exponent = (distance * (noise.unsqueeze(-1) - 0.5 * distance)).clamp(min=-60.0)
-    return exponent.logsumexp(-1).flatten(1).sum(1)
+    return over_event(exponent.logsumexp(-1))
 
 
 def check_levels(x0: Tensor, levels: Tensor) -> None:
@@ -65,8 +67,8 @@ def check_levels(x0: Tensor, levels: Tensor) -> None:
     Example:
         >>> check_levels(torch.tensor([[0.0, 1.0]]), torch.tensor([0.0, 0.5, 1.0]))
     """
-    check_tensor("x0", x0)
     check_tensor("levels", levels)
+    check_points("x0", x0)
     if levels.dim() != 1 or len(levels) < 2:
         raise ValueError(f"levels must have shape (k,) with k >= 2, got {tuple(levels.shape)}")
     if torch.compiler.is_compiling() or levels.device.type != "cpu" or x0.device.type != "cpu":

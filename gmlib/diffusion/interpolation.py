@@ -47,7 +47,8 @@ def interpolate_in_noise(
         mix: the shares m of b, (k,).
         steps: steps of the sampler, even in time, from t to the schedule's first.
         sampler: called as ``sampler(denoiser, x, times, **options)``.
-        options: further keywords of the sampler, as ``generator`` or what the network is told.
+        options: further keywords of the sampler, as ``generator`` or what the network is told. A tensor that has something
+            for each pair, of shape (batch, ...), is repeated for every share.
 
     Returns:
         For each share an example for each pair, (k, batch, ``*event``).
@@ -85,4 +86,12 @@ def interpolate_in_noise(
     share = mix.to(a).reshape(-1, *[1] * a.dim())
     mixed = alpha * torch.lerp(a.unsqueeze(0), b.unsqueeze(0), share) + sigma * noise
     times = torch.linspace(t, schedule.t_min, steps + 1, dtype=torch.float64)
-    return sampler(denoiser, mixed.flatten(0, 1), times, **options).x.unflatten(0, mixed.shape[:2])
+    repeated = {name: _for_every_share(value, *mixed.shape[:2]) for name, value in options.items()}
+    return sampler(denoiser, mixed.flatten(0, 1), times, **repeated).x.unflatten(0, mixed.shape[:2])
+
+
+def _for_every_share(value: Any, shares: int, batch: int) -> Any:
+    """A tensor of shape (batch, ...) as one of shape (shares * batch, ...); anything else as it is."""
+    if isinstance(value, Tensor) and value.dim() > 0 and len(value) == batch:
+        return value.repeat(shares, *[1] * (value.dim() - 1))
+    return value

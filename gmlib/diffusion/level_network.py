@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib._checks import check_instance, check_number
+from gmlib._checks import anywhere, check_instance, check_number
 from gmlib.diffusion.grey_levels import check_levels
 from gmlib.noise import Schedule
 
@@ -67,12 +67,18 @@ class LevelNetwork(nn.Module):
     def forward(
         self, z: Float[Tensor, "batch channels *place"], t: Float[Tensor, " batch"], **condition: Any
     ) -> Float[Tensor, "batch channels *place"]:
-        """The guess of the clean point for noised points (batch, channels, ...) at times (batch,)."""
-        log_snr = self.schedule.log_snr(t)
+        """The guess of the clean point for noised points (batch, channels, ...) at times (batch,).
+
+        Raises:
+            ValueError: (on the CPU) sigma is 0 at a time, where the normal factor has no width.
+        """
+        log_snr, sigma = self.schedule.log_snr(t), self.schedule.sigma(t)
+        if anywhere(sigma == 0):
+            raise ValueError("t must be where sigma is positive, got a time at which it is 0")
         told = ((self.high - log_snr) / (self.high - self.low)).clamp(0.0, 1.0)
         logits = self.network(z, told, **condition).unflatten(1, (z.shape[1], len(self.levels)))
         column = t.shape + (1,) * (logits.dim() - 1)
         levels = self.levels.reshape(-1, *[1] * (logits.dim() - 3))
         scale = torch.exp(0.5 * log_snr).reshape(column)
-        distance = z.unsqueeze(2) / self.schedule.sigma(t).reshape(column) - scale * levels
+        distance = z.unsqueeze(2) / sigma.reshape(column) - scale * levels
         return ((logits - 0.5 * distance.square()).softmax(2) * levels).sum(2)

@@ -27,7 +27,8 @@ def kl_weight(step: Step, variance: str = "beta") -> float:
 
     Raises:
         TypeError: ``step`` is no Step.
-        ValueError: ``variance`` is unknown, or is "beta_tilde" for a step into the data, where it is 0.
+        ValueError: ``step`` starts where alpha is 0, and the noise is all there is; or ``variance`` is unknown, or is
+            "beta_tilde" for a step into the data, where it is 0.
 
     References:
         J. Ho, A. Jain and P. Abbeel, *Denoising diffusion probabilistic models* (2020), eq. 12.
@@ -43,6 +44,8 @@ def kl_weight(step: Step, variance: str = "beta") -> float:
     """
     check_instance("step", step, Step)
     check_choice("variance", variance, ("beta", "beta_tilde"))
+    if step.alpha_t == 0:
+        raise ValueError(f"step must start where alpha is positive, got alpha = 0 at t = {step.t:g}")
     var = getattr(step, variance)
     if var == 0:
         raise ValueError(

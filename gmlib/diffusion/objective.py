@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_choice, check_tensor
-from gmlib.diffusion.chain import noised
+from gmlib.diffusion.chain import check_points, noised, over_event
 from gmlib.noise import Denoiser
 
 Target = Literal["eps", "x0", "v"]
@@ -88,13 +88,16 @@ def denoising_loss(
     if not isinstance(denoiser, Denoiser):
         raise TypeError(f"denoiser must be a Denoiser, got {type(denoiser).__name__}")
     check_choice("target", target, TARGETS)
+    check_points("x0", x0)
     check_tensor("t", t)
     if t.shape != x0.shape[:1]:
         raise ValueError(f"t must have shape {tuple(x0.shape[:1])}, got {tuple(t.shape)}")
-    if weight is not None and weight.shape != t.shape:
-        raise ValueError(f"weight must have shape {tuple(t.shape)}, as t, got {tuple(weight.shape)}")
+    if weight is not None:
+        check_tensor("weight", weight)
+        if weight.shape != t.shape:
+            raise ValueError(f"weight must have shape {tuple(t.shape)}, as t, got {tuple(weight.shape)}")
     schedule = denoiser.schedule
     noisy = noised(x0, t, noise, schedule)
     wanted = noised(noise, t, -x0, schedule) if target == "v" else noise if target == "eps" else x0
-    error = (wanted - getattr(denoiser, target)(noisy, t, **condition)).square().flatten(1).sum(1)
+    error = over_event((wanted - getattr(denoiser, target)(noisy, t, **condition)).square())
     return DenoisingLoss(error, torch.ones_like(error) if weight is None else weight.to(error))

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_instance, check_tensor
+from gmlib._checks import anywhere, check_instance, check_tensor
 from gmlib.distributions import Gaussian, GaussianMixture, Law, divergences_1d
 from gmlib.noise.samplers import Step
 
@@ -116,7 +116,7 @@ def half_separation(kernel: GaussianMixture) -> Float[Tensor, "*batch"]:
 
     Raises:
         TypeError: ``kernel`` is no GaussianMixture.
-        ValueError: it has not two components.
+        ValueError: it has not two components, or (on the CPU) their covariances are not the same multiple of the identity.
 
     References:
         C. Robertson and J. Fryer, *Some descriptive properties of normal mixtures* (1969), the case of equal weights.
@@ -131,5 +131,13 @@ def half_separation(kernel: GaussianMixture) -> Float[Tensor, "*batch"]:
     check_instance("kernel", kernel, GaussianMixture)
     if kernel.n_components != 2:
         raise ValueError(f"kernel must have two components, got {kernel.n_components}")
+    cov = kernel.covariances
+    variance = cov[..., 0, 0, 0]
+    round_one = variance[..., None, None, None] * torch.eye(cov.shape[-1], dtype=cov.dtype, device=cov.device)
+    if anywhere((cov - round_one).abs() > 1e-4 * round_one.amax((-1, -2), keepdim=True)):
+        raise ValueError(
+            "kernel must have components with the same variance in every direction, got "
+            f"covariances {cov.tolist()}"
+        )
     distance = torch.linalg.vector_norm(kernel.means[..., 1, :] - kernel.means[..., 0, :], dim=-1)
-    return 0.5 * distance / kernel.covariances[..., 0, 0, 0].sqrt()
+    return 0.5 * distance / variance.sqrt()

@@ -91,7 +91,7 @@ def reverse_mean_of_noise(
 
     Raises:
         TypeError: an array is no floating tensor or ``step`` no Step.
-        ValueError: shapes do not fit.
+        ValueError: shapes do not fit, or ``step`` starts where alpha is 0: there the noise says nothing of :math:`x_0`.
 
     References:
         J. Ho, A. Jain and P. Abbeel (2020), eq. 10.
@@ -106,6 +106,8 @@ def reverse_mean_of_noise(
         0.8333
     """
     _check("eps", eps, x_t, step)
+    if step.alpha_t == 0:
+        raise ValueError(f"step must start where alpha is positive, got alpha = 0 at t = {step.t:g}")
     return (x_t - (step.beta / step.sigma_t) * eps) / step.shrink
 
 

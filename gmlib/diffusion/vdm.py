@@ -72,17 +72,19 @@ class MonotoneLogSNR(nn.Module):
         return first, self.log_width.exp() / (last - first)
 
     def forward(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """The log-SNR at times (``*batch``,) in [0, 1]."""
-        first, scale = self._range(t.new_zeros(()))
-        h = t + (self.log_height.exp() * self._steps(t)).sum(-1)
-        return (self.high - scale * (h - first)).to(t.dtype)
+        """The log-SNR at times (``*batch``,) in [0, 1], which may be on the host when the weights are not."""
+        here = t.to(self.centre.device)
+        first, scale = self._range(here.new_zeros(()))
+        h = here + (self.log_height.exp() * self._steps(here)).sum(-1)
+        return (self.high - scale * (h - first)).to(t)
 
     def slope(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         r"""The derivative :math:`\lambda'(t) < 0`."""
-        _, scale = self._range(t.new_zeros(()))
-        steps = self._steps(t)
+        here = t.to(self.centre.device)
+        _, scale = self._range(here.new_zeros(()))
+        steps = self._steps(here)
         rise = 1 + (torch.exp(self.log_height + self.log_steepness) * steps * (1 - steps)).sum(-1)
-        return (-scale * rise).to(t.dtype)
+        return (-scale * rise).to(t)
 
 
 class LearnedSchedule(nn.Module, Schedule):
@@ -127,7 +129,8 @@ class LearnedSchedule(nn.Module, Schedule):
 
     def t_of_log_snr(self, log_snr: Time) -> Value:
         r"""Inverse of `log_snr`, by bisection and a step of Newton's, through which the gradient flows."""
-        value = as_log_snr(log_snr)
+        given = as_log_snr(log_snr)
+        value = given.to(self.curve.centre.device)
         with torch.no_grad():
             low, width = torch.zeros_like(value), 1.0
             for _ in range(BISECTIONS):
@@ -135,7 +138,7 @@ class LearnedSchedule(nn.Module, Schedule):
                 low = torch.where(self.curve(low + width) > value, low + width, low)
             middle = low + 0.5 * width
             slope = self.curve.slope(middle)
-        return (middle - (self.curve(middle) - value) / slope).clamp(0.0, 1.0)
+        return (middle - (self.curve(middle) - value) / slope).clamp(0.0, 1.0).to(given)
 
     def beta(self, t: Time) -> Value:
         r"""Rate of noising :math:`\beta = -d\log\alpha^2/dt = -\sigma^2\lambda'`."""

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_instance, check_number, check_tensor
+from gmlib._checks import check_count, check_instance, check_number
+from gmlib.diffusion.chain import check_points, over_event
 from gmlib.diffusion.grey_levels import check_levels, level_cost
 from gmlib.diffusion.objective import denoising_loss
 from gmlib.diffusion.times import low_discrepancy_times
@@ -111,7 +112,7 @@ def vdm_bound(
         '1.4, entropy 1.4'
     """
     check_instance("denoiser", denoiser, Denoiser)
-    check_tensor("x0", x0)
+    check_points("x0", x0)
     check_range(denoiser, low, high)
     check_count("draws", draws)
     if levels is not None:
@@ -145,6 +146,10 @@ def prior_cost(x0: Float[Tensor, "batch *event"], log_snr: float) -> Float[Tenso
     Returns:
         Nats, (batch,).
 
+    Raises:
+        TypeError: ``x0`` is no floating tensor, or ``log_snr`` no number.
+        ValueError: ``x0`` has no batch dimension, or ``log_snr`` is not finite.
+
     References:
         D. Kingma et al. (2021), section 3.5 (prior loss).
 
@@ -154,11 +159,11 @@ def prior_cost(x0: Float[Tensor, "batch *event"], log_snr: float) -> Float[Tenso
         >>> f"{prior_cost(torch.ones(1, 1), 0.0).item():.4f}"  # half of log 2
         '0.3466'
     """
-    check_tensor("x0", x0)
+    check_points("x0", x0)
     check_number("log_snr", log_snr)
     level = torch.tensor(log_snr, dtype=torch.float64)
     alpha2, log_sigma2 = torch.sigmoid(level), F.logsigmoid(-level)
-    return 0.5 * (alpha2 * (x0.square() - 1) - log_sigma2).flatten(1).sum(1)
+    return 0.5 * over_event(alpha2 * (x0.square() - 1) - log_sigma2)
 
 
 def noise_error(
@@ -241,11 +246,12 @@ def density_cost(
         '0.9189'
     """
     check_instance("denoiser", denoiser, Denoiser)
+    check_points("x0", x0)
     check_number("log_snr", log_snr)
     if decoder_var is not None:
         check_number("decoder_var", decoder_var, low=0.0, low_open=True)
     log_var = -math.log1p(math.exp(log_snr)) if decoder_var is None else math.log(decoder_var)
-    t = denoiser.schedule.t_of_log_snr(torch.full_like(x0.flatten(1)[:, 0], log_snr))
+    t = denoiser.schedule.t_of_log_snr(x0.new_full(x0.shape[:1], log_snr))
     error = denoising_loss(denoiser, x0, t, noise, target="x0", **condition).squared_error
     return 0.5 * (error * math.exp(-log_var) + x0.shape[1:].numel() * (math.log(2 * math.pi) + log_var))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -137,8 +138,8 @@ def evaluator(law: Law, *, samples: int = 2000) -> Callable[[nn.Module], dict[st
     @torch.no_grad()
     def evaluate(model: nn.Module) -> dict[str, float]:
         assert isinstance(model, Denoiser)
-        device = next(model.parameters()).device
-        here, generator = model.to("cpu"), torch.Generator().manual_seed(0)
+        # A copy: whatever happens here, the model stays where it is.
+        here, generator = deepcopy(model).to("cpu"), torch.Generator().manual_seed(0)
         x, fresh = (law.sample((samples,), generator=generator) for _ in range(2))
         draws = noise(samples, generator, torch.device("cpu"))
         exact = exact_denoiser(law, here.schedule, "v")
@@ -146,14 +147,12 @@ def evaluator(law: Law, *, samples: int = 2000) -> Callable[[nn.Module], dict[st
         found = dpm_solver_2m(here, torch.randn(x.shape, generator=generator), times).x
         kl, mass = flow_divergence(here, law)
         distances = (sliced_wasserstein(y, fresh, generator=generator).value for y in (found, x))
-        measures = {
+        return {
             "loss": loss(here, x, draws)["loss"].item(),
             "loss_exact": loss(exact, x, draws)["loss"].item(),
             "kl": kl,
             "mass": mass,
         } | dict(zip(("sliced_wasserstein", "sliced_wasserstein_fresh"), distances, strict=True))
-        model.to(device)
-        return measures
 
     return evaluate
 

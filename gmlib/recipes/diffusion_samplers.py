@@ -87,7 +87,8 @@ def draw_digits(
         denoiser: the model of :func:`gmlib.recipes.diffusion_mnist.mnist_denoiser`.
         n: how many.
         sampler: a key of ``SAMPLERS``.
-        calls: of the network, for each picture, at least 2; Heun's method takes half as many steps (and one call fewer).
+        calls: of the network, for each picture, at least 2; Heun's method takes half as many steps (and one call fewer),
+            of which there must be 2: at least 4.
         seed: of the noise.
         batch: pictures at a time.
 
@@ -101,7 +102,7 @@ def draw_digits(
     """
     check_choice("sampler", sampler, tuple(SAMPLERS))
     check_count("n", n)
-    check_count("calls", calls, low=2)
+    check_count("calls", calls, low=4 if sampler == "Heun" else 2)
     device = next(denoiser.parameters()).device
     start = torch.randn(n, 1, 28, 28, generator=torch.Generator().manual_seed(seed)).to(device)
     generator = torch.Generator(device).manual_seed(seed + 1)
@@ -140,12 +141,11 @@ def levels(x: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
     return ((x + 1) * 128).floor().clamp(0, 255).to(torch.uint8)
 
 
-def _measure(n: int = 1000, calls: tuple[int, ...] = CALLS) -> list[SamplerRow]:
+def _measure(n: int) -> list[SamplerRow]:
     """All rows: two baselines of n pictures, and every sampler with every number of calls.
 
     Args:
         n: pictures a row.
-        calls: numbers of calls.
 
     Returns:
         The rows, baselines first: real training images (as good as it gets at this n), and pixels drawn one by one from
@@ -161,7 +161,7 @@ def _measure(n: int = 1000, calls: tuple[int, ...] = CALLS) -> list[SamplerRow]:
     denoiser = mnist_denoiser()
     load_into(denoiser, "diffusion-mnist").requires_grad_(False)
     for name in SAMPLERS:
-        for count in calls:
+        for count in CALLS:
             found.append(judge(name, count, draw_digits(denoiser, n, sampler=name, calls=count)))
             print(found[-1], flush=True)
     return found

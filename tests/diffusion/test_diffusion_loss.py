@@ -96,6 +96,10 @@ def test_bad_input() -> None:
     denoiser = Denoiser(lambda z, t: z, VPLinear(), "eps")
     with pytest.raises(ValueError, match=r"s must have shape \(2,\), as t, got \(1,\)"):
         step_loss(denoiser, x, t[:1], t, x)
+    with pytest.raises(ValueError, match=r"s must not be later than t, got a step from t to s = t \+ 0.1"):
+        step_loss(denoiser, x, t + torch.tensor([0.1, -0.1]), t, x)
+    with pytest.raises(TypeError, match=r"t must be a torch.Tensor, got float"):
+        step_loss(denoiser, x, t, 0.5, x)
     with pytest.raises(TypeError, match="denoiser must be a Denoiser"):
         instant_loss(None, x, t, x)
     with pytest.raises(ValueError, match="noise must have shape"):

@@ -36,6 +36,7 @@ pytestmark = pytest.mark.bad_input
 
 X, S = torch.ones(3, 2), Rectified()
 STEP, LAST = steps_of(S, [0.5, 0.25, 0.0])
+FIRST = steps_of(S, [1.0, 0.5])[0]
 PLAIN = Denoiser(lambda x, t: x, S, "x0")
 PLANE = GaussianMixture(torch.zeros(3, 2), var=1.0)
 
@@ -112,6 +113,49 @@ CASES: list[tuple[Callable[[], Any], type[Exception], str]] = [
         TypeError,
         "kernel must be a GaussianMixture",
     ),
+    (
+        lambda: half_separation(GaussianMixture(torch.zeros(2, 2), var=torch.tensor([[1.0], [2.0]]))),
+        ValueError,
+        "kernel must have components with the same variance in every direction",
+    ),
+    (
+        lambda: half_separation(GaussianMixture(torch.zeros(2, 2), var=torch.tensor([1.0, 2.0]))),
+        ValueError,
+        "kernel must have components with the same variance in every direction",
+    ),
+    (lambda: kl_weight(FIRST), ValueError, "step must start where alpha is positive, got alpha = 0 at t = 1"),
+    (
+        lambda: reverse_mean_of_noise(X, X, FIRST),
+        ValueError,
+        "step must start where alpha is positive, got alpha = 0 at t = 1",
+    ),
+    (lambda: denoising_loss(PLAIN, [1.0], torch.ones(3), X), TypeError, "x0 must be a torch.Tensor"),  # type: ignore[arg-type]
+    (lambda: denoising_loss(PLAIN, X, 0.5, X), TypeError, "t must be a torch.Tensor"),  # type: ignore[arg-type]
+    (
+        lambda: denoising_loss(PLAIN, X, torch.full((3,), 0.5), X, weight=[1.0]),  # type: ignore[arg-type]
+        TypeError,
+        "weight must be a torch.Tensor",
+    ),
+    (lambda: diffusion_bound(PLAIN, [1.0], [0.5, 0.0]), TypeError, "x0 must be a torch.Tensor"),  # type: ignore[arg-type]
+    (
+        lambda: diffusion_bound(PLAIN, X, [0.5, 0.25, 0.0], variance=lambda x, step: step.beta_tilde),
+        ValueError,
+        "variance must be positive at every step, got 0 at t = 0.25",
+    ),
+    (
+        lambda: diffusion_bound(PLAIN, X, [0.5, 0.0], variance=lambda x, step: -x.square()),
+        ValueError,
+        "variance must give numbers that are not negative, got -",
+    ),
+    (
+        lambda: discretised_gaussian(X - 0.7, X, 1.0, 3),
+        ValueError,
+        "x0 must be made of 3 levels from -1 to 1, got an entry that is 0.3 of",
+    ),
+    (lambda: discretised_gaussian(3 * X, X, 1.0, 3), ValueError, "x0 must be made of 3 levels from -1 to 1"),
+    (lambda: discretised_gaussian(X / 0 - X / 0, X, 1.0, 3), ValueError, "x0 must be made of 3 levels"),
+    (lambda: discretised_gaussian(X, X, -X, 3), ValueError, "std must be positive, got an entry of -1"),
+    (lambda: discretised_gaussian(X, X, X / 0 - X / 0, 3), ValueError, "std must be positive, got .* nan"),
     (lambda: finite_data_denoiser(torch.ones(3), S), ValueError, "points must have shape"),
     (lambda: finite_data_denoiser(X * float("nan"), S), ValueError, "points must be finite"),
     (lambda: finite_data_denoiser(X, S, chunk=0), ValueError, "chunk must be at least 1"),

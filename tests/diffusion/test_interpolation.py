@@ -49,6 +49,14 @@ def test_little_noise_gives_back_the_mixture() -> None:
     assert torch.allclose(path, (1 - share) * A + share * B, atol=2e-2)
 
 
+def test_what_is_told_of_a_pair_is_told_for_every_share() -> None:
+    """With a network that answers with its label, row (share, pair) ends at the pair's label."""
+    label = torch.tensor([[2.0], [-3.0]], dtype=torch.float64)
+    denoiser = Denoiser(lambda x, t, label: label.expand(x.shape), VPLinear(), "x0")
+    path = interpolate_in_noise(denoiser, A, B, 0.5, NOISE, MIX, steps=3, label=label)
+    assert torch.allclose(path, label.expand(4, 2, 2))
+
+
 def test_any_sampler_and_what_it_is_told() -> None:
     seen = {}
 

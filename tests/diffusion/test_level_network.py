@@ -69,6 +69,10 @@ def test_bad_input() -> None:
         LevelNetwork(lambda z, t: z, schedule, LEVELS, -5.0, 5.0)
     with pytest.raises(TypeError, match="schedule must be a Schedule"):
         LevelNetwork(network, None, LEVELS, -5.0, 5.0)
+    with pytest.raises(TypeError, match=r"levels must be a torch.Tensor, got list"):
+        LevelNetwork(network, schedule, [0.0, 1.0], -5.0, 5.0)
+    with pytest.raises(ValueError, match="t must be where sigma is positive"):
+        LevelNetwork(network, schedule, LEVELS, -5.0, 5.0)(torch.zeros(1, 1, 2, 2), torch.zeros(1))
     with pytest.raises(ValueError, match="levels must ascend"):
         LevelNetwork(network, schedule, LEVELS.flip(0), -5.0, 5.0)
     with pytest.raises(ValueError, match="low must be"):

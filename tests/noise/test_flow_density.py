@@ -51,6 +51,31 @@ def test_a_denoiser_that_predicts_nothing_has_the_density_of_its_end():
     torch.testing.assert_close(probability_flow_log_prob(still, x, [0.1, 0.7]), want)
 
 
+def test_the_divergence_is_the_trace():
+    """A normal law of two correlated coordinates: the Jacobian of its velocity has entries beside the diagonal."""
+    schedule = VPLinear()
+    law = Gaussian(
+        torch.zeros(2, dtype=F64), cov=torch.tensor([[0.8, 0.6], [0.6, 1.2]], dtype=F64), validate_args=True
+    )
+    x = torch.tensor([[0.0, 0.0], [1.0, -0.5], [-0.4, 1.3]], dtype=F64)
+    grid = times(schedule, 60)
+    noised = law.noised(float(schedule.alpha(grid[0])), float(schedule.sigma(grid[0])))
+    found = probability_flow_log_prob(exact_denoiser(law, schedule), x, grid)
+    assert float((found - noised.log_prob(x)).abs().max()) < 0.01
+
+
+def test_the_network_is_told_the_condition():
+    """Data that are the point c: the flow goes along lines to it, and its density is that of N(alpha c, sigma^2)."""
+    schedule = VPLinear()
+    denoiser = Denoiser(lambda x, t, centre: 0 * x + centre, schedule, "x0")
+    x, grid = torch.tensor([[0.3], [-0.2]], dtype=F64), times(schedule, 100, low=-9.0, high=2.0)
+    for centre in (0.0, 0.5):
+        alpha, sigma = float(schedule.alpha(grid[0])), float(schedule.sigma(grid[0]))
+        exact = torch.distributions.Normal(alpha * centre, sigma).log_prob(x[:, 0])
+        found = probability_flow_log_prob(denoiser, x, grid, centre=centre)
+        assert float((found - exact).abs().max()) < 0.02
+
+
 @pytest.mark.bad_input
 def test_bad_input():
     denoiser = exact_denoiser(Gaussian(torch.zeros(1), var=1.0), VPCosine())
@@ -61,3 +86,9 @@ def test_bad_input():
     for wrong in ([0.5], [0.5, 0.1], [0.1, 0.1]):
         with pytest.raises(ValueError, match="times must be at least two that rise"):
             probability_flow_log_prob(denoiser, torch.zeros(2, 1), wrong)
+    for wrong in ([0.1, 1.5], [-0.1, 0.5], torch.tensor([0.1, float("inf")])):
+        with pytest.raises(ValueError, match=r"times must lie in \[0, 0.999\]"):
+            probability_flow_log_prob(denoiser, torch.zeros(2, 1), wrong)
+    for wrong in (torch.zeros(2), torch.zeros(2, 1, 1)):
+        with pytest.raises(ValueError, match=r"x must have shape \(batch, d\)"):
+            probability_flow_log_prob(denoiser, wrong, [0.1, 0.5])

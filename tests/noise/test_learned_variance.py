@@ -141,3 +141,5 @@ def test_refused_by_name() -> None:
         gaussian_variance(-1.0)
     with pytest.raises(ValueError, match="var must not be negative, got -1"):
         gaussian_variance(torch.tensor([1.0, -1.0]))
+    with pytest.raises(ValueError, match="var must not be negative, got nan"):
+        gaussian_variance(torch.tensor([1.0, float("nan")]))

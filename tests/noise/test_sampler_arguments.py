@@ -31,6 +31,14 @@ from gmlib.noise.samplers import steps_of
 
 pytestmark = pytest.mark.bad_input
 
+
+class Silent(Rectified):
+    """A schedule whose signal is gone after half of the time."""
+
+    def alpha(self, t: Any) -> torch.Tensor:
+        return (1 - 2 * super().sigma(t)).clamp(min=0.0)
+
+
 X = torch.ones(3, 2)
 D = exact_denoiser(Gaussian(torch.zeros(2), var=1.0), Rectified())
 EPS = Denoiser(lambda x, t: x, Rectified(), "eps")
@@ -38,6 +46,16 @@ SAMPLERS = (ancestral, ddim, euler, heun, euler_maruyama, dpm_solver_2m)
 
 CASES: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: ancestral(D, X, [0.5, 0.1], variance="gamma"), ValueError, "variance must be one of 'beta'"),  # type: ignore[arg-type]
+    (
+        lambda: ancestral(D, X, [0.5, 0.1], variance=lambda x, step: -0.5),
+        ValueError,
+        "variance must give numbers that are not negative, got -0.5 at t = 0.5",
+    ),
+    (
+        lambda: ancestral(D, X, [0.5, 0.1], variance=lambda x, step: x - 2),
+        ValueError,
+        "variance must give numbers that are not negative, got -1 at t = 0.5",
+    ),
     (lambda: ddim(D, X, [0.5, 0.1], eta=1.5), ValueError, r"eta must be a finite number in \[0, 1\]"),
     (lambda: ddim(EPS, X, [1.0, 0.1]), ValueError, "divides by alpha"),
     (
@@ -48,6 +66,9 @@ CASES: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: ddpm_times(DDPM.linear(), 3), ValueError, "n must divide T = 1000, got 3"),
     (lambda: ddpm_times(VPLinear(), 3), TypeError, "schedule must be a DDPM, got VPLinear"),  # type: ignore[arg-type]
     (lambda: even_times(VPLinear(), 0), ValueError, "n must be at least 1, got 0"),
+    (lambda: even_times(VPLinear, 3), TypeError, "schedule must be a Schedule, got the class VPLinear"),  # type: ignore[arg-type]
+    (lambda: snr_times("vp", 3, low=0.0, high=1.0), TypeError, "schedule must be a Schedule, got str"),  # type: ignore[arg-type]
+    (lambda: steps_of(Silent(), [0.9, 0.6]), ValueError, "times must not go to where alpha is 0, got 0.6"),
     (lambda: snr_times(Rectified(), 3, low=1.0, high=0.0), ValueError, "low must be"),
     (lambda: start_noise("vp", (3, 2)), TypeError, "schedule must be a Schedule, got str"),  # type: ignore[arg-type]
     (lambda: start_noise(VPLinear(), ()), ValueError, "shape must have a batch dimension"),

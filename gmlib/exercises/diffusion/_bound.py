@@ -145,9 +145,9 @@ $\tilde\sigma_k^2 = \beta_k$ it is 0.12 nats a coordinate at $k = 2$, and below 
 variance, not over its square: a weight with $\tilde\sigma_k^4$ changes when pixels are counted from 0 to 255 instead
 of $-1$ to 1, and a number of nats for the step must not.
 
-With the same variance the weight falls from 0.27 at $k = 2$ to 0.010 at $k = 1000$. The unweighted sum charges all
-steps alike. As a loss for training that is a choice, and a good one for pictures; as a number it is not the price of
-anything.
+With the same variance the weight falls from 0.27 at $k = 2$ to 0.0050 at $k = 349$ and rises again, to 0.0102 at
+$k = 1000$. The unweighted sum charges all steps alike. As a loss for training that is a choice, and a good one for
+pictures; as a number it is not the price of anything.
 """,
     cases=_prices,
     properties=(

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_choice, check_instance
+from gmlib._checks import anywhere, check_choice, check_instance
 from gmlib.noise.denoiser import Denoiser
 from gmlib.noise.samplers._run import check_start, noise_like
 from gmlib.noise.samplers.learned_variance import LearnedVariance
@@ -58,7 +58,8 @@ def ancestral(
 
     Raises:
         TypeError: ``denoiser`` is no Denoiser, for "learned" no LearnedVariance, or ``x`` no floating tensor.
-        ValueError: ``variance`` is unknown, or ``times`` are no falling times of the schedule.
+        ValueError: ``variance`` is unknown or a function that (seen on the CPU) gives a negative number, or ``times`` are
+            no falling times of the schedule.
 
     References:
         J. Ho, A. Jain and P. Abbeel, *Denoising diffusion probabilistic models* (2020), eq. 7 and algorithm 2.
@@ -72,13 +73,10 @@ def ancestral(
         (torch.Size([3, 1]), 2, torch.Size([3, 3, 1]))
     """
     check_start(denoiser, x)
-    if variance == "learned":
-        check_instance("denoiser", denoiser, LearnedVariance)
-    elif not callable(variance):
-        check_choice("variance", variance, VARIANCES)
+    check_variance(denoiser, variance)
     steps, kept = steps_of(denoiser.schedule, times), [x]
     for step in steps:
-        x0, spread = _look(denoiser, x, step, variance, condition)
+        x0, spread = guess_and_variance(denoiser, x, step, variance, condition)
         x = step.keep * x + step.pull * x0
         if step is not steps[-1] or last_noise:
             x = x + spread**0.5 * noise_like(x, generator)
@@ -87,11 +85,38 @@ def ancestral(
     return Sampled(x, len(steps), torch.stack(kept) if path else None)
 
 
-def _look(
+def check_variance(denoiser: Denoiser, variance: Any) -> None:
+    """Raise unless ``variance`` is one that the steps of a denoiser can have.
+
+    Example:
+        >>> from gmlib.noise import Rectified
+        >>> check_variance(Denoiser(lambda x, t: x, Rectified(), "x0"), "beta_tilde")
+    """
+    if variance == "learned":
+        check_instance("denoiser", denoiser, LearnedVariance)
+    elif not callable(variance):
+        check_choice("variance", variance, VARIANCES)
+
+
+def guess_and_variance(
     denoiser: Denoiser, x: Tensor, step: Step, variance: Variance, condition: dict[str, Any]
 ) -> tuple[Tensor, float | Tensor]:
-    """The guess of the clean point and the variance of the step, from one call of the denoiser."""
+    """The guess of the clean point and the variance of the step, from one call of the denoiser.
+
+    Example:
+        >>> from gmlib.noise import Rectified
+        >>> denoiser = Denoiser(lambda x, t: x, Rectified(), "x0")
+        >>> step = steps_of(denoiser.schedule, [0.5, 0.25])[0]
+        >>> guess_and_variance(denoiser, torch.ones(1, 1), step, lambda x, step: 0.5 * step.sigma_s, {})
+        (tensor([[1.]]), 0.125)
+    """
     if variance == "learned" and isinstance(denoiser, LearnedVariance):
         return denoiser.x0_and_variance(x, step, **condition)
     x0 = denoiser.x0(x, step.t, **condition)
-    return x0, variance(x, step) if callable(variance) else getattr(step, variance)
+    if not callable(variance):
+        return x0, getattr(step, variance)
+    var = variance(x, step)
+    if anywhere(~(var >= 0)) if isinstance(var, Tensor) else not var >= 0:
+        least = float(var.min()) if isinstance(var, Tensor) else var
+        raise ValueError(f"variance must give numbers that are not negative, got {least:g} at t = {step.t:g}")
+    return x0, var

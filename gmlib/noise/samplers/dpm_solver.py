@@ -25,7 +25,8 @@ def dpm_solver_2m(
 ) -> Sampled:
     r"""A multistep solver of second order at the price of Euler's rule.
 
-    With :math:`\lambda = \log(\alpha/\sigma)`, :math:`h = \lambda_s - \lambda_t` and h' that of the step before,
+    With h half of what the step gains in log-SNR, :math:`h = \tfrac12(\lambda_s - \lambda_t)`, and h' that of the step
+    before,
 
     .. math:: x_s = \frac{\sigma_s}{\sigma_t}x_t + \alpha_s(1 - e^{-h})\,D, \qquad
         D = \hat x_0 + \frac{h}{2h'}\,(\hat x_0 - \hat x_0')

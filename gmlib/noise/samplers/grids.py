@@ -24,6 +24,7 @@ def even_times(schedule: Schedule, n: int) -> Float[Tensor, " n_plus_1"]:
         Times, float64, (n + 1,).
 
     Raises:
+        TypeError: ``schedule`` is no Schedule.
         ValueError: ``n`` is below 1.
 
     Example:
@@ -31,6 +32,7 @@ def even_times(schedule: Schedule, n: int) -> Float[Tensor, " n_plus_1"]:
         >>> even_times(Rectified(), 4).tolist()
         [1.0, 0.75, 0.5, 0.25, 0.0]
     """
+    check_instance("schedule", schedule, Schedule)
     check_count("n", n)
     return torch.linspace(schedule.t_max, schedule.t_min, n + 1, dtype=torch.float64)
 
@@ -52,6 +54,7 @@ def snr_times(
         Times, float64, (n + 1,), the largest first.
 
     Raises:
+        TypeError: ``schedule`` is no Schedule.
         ValueError: ``n`` is below 1, or ``low`` is not below ``high``.
 
     References:
@@ -63,6 +66,7 @@ def snr_times(
         >>> [round(t, 3) for t in snr_times(Rectified(), 2, low=-2 * math.log(3), high=2 * math.log(3)).tolist()]
         [0.75, 0.5, 0.25]
     """
+    check_instance("schedule", schedule, Schedule)
     check_count("n", n)
     check_number("high", high)
     check_number("low", low, high=high, high_open=True)

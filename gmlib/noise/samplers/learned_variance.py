@@ -132,7 +132,7 @@ def gaussian_variance(var: float | int | Float[Tensor, "..."]) -> Callable[[Tens
         A function for the argument ``variance`` of `ancestral`.
 
     Raises:
-        ValueError: ``var`` is negative.
+        ValueError: ``var`` is negative or NaN.
 
     References:
         F. Bao et al., *Analytic-DPM* (2022), theorem 1, for normal data.
@@ -147,7 +147,7 @@ def gaussian_variance(var: float | int | Float[Tensor, "..."]) -> Callable[[Tens
     """
     if not isinstance(var, Tensor):
         check_number("var", var, low=0.0)
-    elif bool((var < 0).any()):
+    elif not bool((var >= 0).all()):
         raise ValueError(f"var must not be negative, got {float(var.min()):g}")
 
     def variance(x: Tensor, step: Step) -> float | Tensor:

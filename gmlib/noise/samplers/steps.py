@@ -108,7 +108,8 @@ def steps_of(schedule: Schedule, times: Times) -> list[Step]:
 
     Raises:
         TypeError: ``schedule`` is no Schedule.
-        ValueError: there are fewer than two times, they do not fall, leave the range, or go on from where sigma is 0.
+        ValueError: there are fewer than two times, they do not fall, leave the range, go on from where sigma is 0, or
+            go to where alpha is 0.
 
     Example:
         >>> from gmlib.noise import VPCosine
@@ -121,7 +122,7 @@ def steps_of(schedule: Schedule, times: Times) -> list[Step]:
     grid: list[float] = times.tolist() if isinstance(times, Tensor) else [float(t) for t in times]
     if len(grid) < 2:
         raise ValueError(f"times must be at least two, got {len(grid)}")
-    grid[0], grid[-1] = _within(schedule, grid[0]), _within(schedule, grid[-1])
+    grid[0], grid[-1] = time_within(schedule, grid[0]), time_within(schedule, grid[-1])
     for t, s in pairwise(grid):
         if not s < t:
             raise ValueError(f"times must fall from one to the next, got {s:g} after {t:g}")
@@ -130,14 +131,23 @@ def steps_of(schedule: Schedule, times: Times) -> list[Step]:
     for t, _, sigma in levels[:-1]:
         if sigma == 0:
             raise ValueError(f"times must not go on from where sigma is 0, got {t:g}")
+    for t, alpha, _ in levels[1:]:
+        if alpha == 0:
+            raise ValueError(f"times must not go to where alpha is 0, got {t:g}")
     return [
         Step(t, s, alpha_t, sigma_t, alpha_s, sigma_s)
         for (t, alpha_t, sigma_t), (s, alpha_s, sigma_s) in pairwise(levels)
     ]
 
 
-def _within(schedule: Schedule, t: float) -> float:
-    """A time of the schedule's range."""
+def time_within(schedule: Schedule, t: float) -> float:
+    """An end of a grid, brought into the schedule's range if only rounding has taken it out.
+
+    Example:
+        >>> from gmlib.noise import Rectified
+        >>> time_within(Rectified(), 1.0 + 1e-8)
+        1.0
+    """
     near = min(max(t, schedule.t_min), schedule.t_max)
     if not math.isclose(t, near, rel_tol=1e-6, abs_tol=1e-9):
         raise ValueError(f"times must lie in [{schedule.t_min:g}, {schedule.t_max:g}], got {t:g}")
