@@ -193,24 +193,48 @@ def test_every_sampler_with_every_schedule_and_parameterisation(name: str, sched
     assert len(recursion) == len(times)
 
 
-def test_every_sampler_converges_at_its_order(name: str, schedule: Schedule) -> None:
-    """From the exact law at log-SNR -4 to that at 4: errors of mean and variance at 100 and at 200 steps.
+def order_of(errors: list[float]) -> float:
+    """The order of an error that is known for a number of steps and for twice as many."""
+    return math.log2(errors[0] / errors[1])
+
+
+def test_every_variance_converges_at_its_samplers_order(name: str, schedule: Schedule) -> None:
+    """From the exact law at log-SNR -4 to that at 4, by the recursion, which the test before ties to the samplers.
 
     Where DDPM's grid is followed in time, the jumps of its rate hide the order below 1/T: there T is a million.
     """
-    order = SAMPLERS[name][2]
+    sampler, options, order = SAMPLERS[name]
     if isinstance(schedule, DDPM) and name.startswith(("euler", "heun")):
         schedule = DDPM.linear(1_000_000, 1e-7, 2e-5)
     errors = []
     for n in (100, 200):
         times = snr_times(schedule, n, low=-4.0, high=4.0)
-        mean, var = law_after(textbook(name, schedule, times), *law_at(schedule, float(times[0])))
-        true_mean, true_var = law_at(schedule, float(times[-1]))
-        errors.append((abs(mean - true_mean), abs(var - true_var)))
-    for coarse, fine in zip(*errors, strict=True):
-        if coarse > 1e-10:  # some means are exact
-            assert math.log2(coarse / fine) == pytest.approx(order, abs=0.2)
-        assert fine < 0.02
+        start, end = (law_at(schedule, float(t))[1] for t in times[[0, -1]])
+        found = variance_recursion(VAR, schedule, times, sampler=sampler.__name__, start_var=start, **options)
+        errors.append(abs(float(found[-1]) - end))
+    assert order_of(errors) == pytest.approx(order, abs=0.2)
+    assert errors[1] < 0.02
+
+
+def test_every_mean_converges_at_its_samplers_order(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sampler of a normal law is affine in its start and its draws: of the mean, and draws of 0, it makes the mean."""
+    sampler, options, order = SAMPLERS[name]
+    monkeypatch.setattr(
+        torch, "randn", lambda shape, *, generator, dtype, device: torch.zeros(shape, dtype=dtype)
+    )
+    schedule = SCHEDULES["vp-linear"]
+    denoiser = Denoiser(exact_network(schedule, "eps"), schedule, "eps")
+    errors = []
+    for n in (50, 100):
+        times = snr_times(schedule, n, low=-2.0, high=2.0)
+        start, end = (law_at(schedule, float(t))[0] for t in times[[0, -1]])
+        found = sampler(denoiser, torch.tensor([[start]], dtype=F64), times, **options).x
+        errors.append(abs(float(found) - end))
+    if name.startswith(("euler", "heun")):
+        assert order_of(errors) == pytest.approx(order, abs=0.2)
+        assert errors[1] < 0.02
+    else:  # these move the mean exactly
+        assert max(errors) < 1e-12
 
 
 @pytest.mark.parametrize("parameterisation", ["x0", "v", "velocity"])
