@@ -15,7 +15,7 @@ from gmlib._checks import check_count, check_tensor
 from gmlib._files import write_text
 from gmlib.data import digits
 from gmlib.diffusion import denoising_loss, low_discrepancy_times
-from gmlib.nn import UNet
+from gmlib.nn import TimeMLP
 from gmlib.noise import Denoiser, VPCosine
 from gmlib.noise.samplers import ddim, snr_times
 from gmlib.training import Task, TrainConfig, train
@@ -68,24 +68,24 @@ def recorded_twins(path: Path | None = None) -> list[TwinRow]:
     ]
 
 
-def twin_images() -> Float[Tensor, "1350 1 8 8"]:
+def twin_images() -> Float[Tensor, "1350 64"]:
     """The 1,350 digits that are not for testing, in [-1, 1].
 
     Example:
         >>> tuple(twin_images().shape)
-        (1350, 1, 8, 8)
+        (1350, 64)
     """
     both = torch.cat([digits(part).images for part in ("train", "validation")])
-    return both.float().reshape(-1, 1, 8, 8) / 8 - 1
+    return both.float().flatten(1) / 8 - 1
 
 
 def train_twin(
-    images: Float[Tensor, "n 1 8 8"], seed: int, *, steps: int = 3000, batch_size: int = 64
+    images: Float[Tensor, "n 64"], seed: int, *, steps: int = 4000, batch_size: int = 64
 ) -> Denoiser:
-    """A small U-Net, trained to denoise some images.
+    """A residual MLP, trained to denoise some images.
 
     Args:
-        images: the training set, in [-1, 1], (n, 1, 8, 8).
+        images: the training set, in [-1, 1], (n, 64).
         seed: of its first weights, its batches and its noise.
         steps: of training.
         batch_size: images a step; an image may come more than once.
@@ -98,16 +98,16 @@ def train_twin(
 
     Example:
         >>> import torch
-        >>> train_twin(torch.zeros(3, 1, 8, 8), 0, steps=1, batch_size=3).parameterisation
+        >>> train_twin(torch.zeros(3, 64), 0, steps=1, batch_size=3).parameterisation
         'v'
     """
     check_tensor("images", images)
     check_count("steps", steps)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Denoiser(UNet(1, [24, 48]), VPCosine(), "v")
+        model = Denoiser(TimeMLP(64, width=160, depth=3), VPCosine(), "v")
     # As many rows as a batch at least: a small set is repeated.
-    data = images.repeat(-(-batch_size // len(images)), 1, 1, 1)
+    data = images.repeat(-(-batch_size // len(images)), 1)
     config = TrainConfig(
         steps=steps,
         batch_size=batch_size,
@@ -133,11 +133,11 @@ def _loss(model: torch.nn.Module, x: Tensor, noise: tuple[Tensor, Tensor]) -> di
 
 
 def _noise(n: int, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
-    draw = torch.randn(n, 1, 8, 8, generator=generator, device=device)
+    draw = torch.randn(n, 64, generator=generator, device=device)
     return draw, low_discrepancy_times(n, 0.002, 0.998, generator=generator, device=device)
 
 
-def compare(size: int, pairs: int = 3, *, steps: int = 3000, draws: int = DRAWS) -> TwinRow:
+def compare(size: int, pairs: int = 3, *, steps: int = 4000, draws: int = DRAWS) -> TwinRow:
     """Train pairs of networks on sets of one size and let them draw.
 
     Args:
@@ -164,19 +164,19 @@ def compare(size: int, pairs: int = 3, *, steps: int = 3000, draws: int = DRAWS)
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(pair))
         sets = images[order[:size]], images[order[-size:]]
         first, second = (train_twin(half, 2 * pair + i, steps=steps) for i, half in enumerate(sets))
-        z = torch.randn(draws, 1, 8, 8, generator=torch.Generator().manual_seed(100 + pair))
+        z = torch.randn(draws, 64, generator=torch.Generator().manual_seed(100 + pair))
         times = snr_times(first.schedule, 40, low=-8.0, high=8.0)
-        x, y = (ddim(twin, z, times).x.flatten(1) for twin in (first, second))
+        x, y = (ddim(twin, z, times).x for twin in (first, second))
         apart.append(float((x - y).norm(dim=1).median()))
         other.append(float((x - y.roll(1, 0)).norm(dim=1).median()))
-        nearest.append(float(torch.cdist(x, sets[0].flatten(1)).min(1).values.median()))
+        nearest.append(float(torch.cdist(x, sets[0]).min(1).values.median()))
     return TwinRow(size, tuple(apart), tuple(other), tuple(nearest))
 
 
 def main() -> None:
     """Train all pairs and write the record."""
     parser = argparse.ArgumentParser(description="Train pairs of denoisers on disjoint sets of digits.")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--out", type=Path, default=RECORD)
     options = parser.parse_args()
     rows = []
