@@ -179,7 +179,7 @@ class _Judge:
         return SamplerRow(name, calls, float(distance), ratio.value)
 
 
-def main() -> None:
+def _main() -> None:
     """Measure and write the record."""
     parser = argparse.ArgumentParser(description="Measure the samplers on the MNIST denoiser.")
     parser.add_argument("--images", type=int, default=1000)
@@ -190,4 +190,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

@@ -173,7 +173,7 @@ def compare(size: int, pairs: int = 3, *, steps: int = 4000, draws: int = DRAWS)
     return TwinRow(size, tuple(apart), tuple(other), tuple(nearest))
 
 
-def main() -> None:
+def _main() -> None:
     """Train all pairs and write the record."""
     parser = argparse.ArgumentParser(description="Train pairs of denoisers on disjoint sets of digits.")
     parser.add_argument("--steps", type=int, default=4000)
@@ -189,4 +189,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()
