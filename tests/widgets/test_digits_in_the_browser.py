@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gmlib.checkpoints import checkpoints
 from gmlib.data import mnist
 from gmlib.nn import PixelUNet
 from gmlib.nn.self_attention import SelfAttention
@@ -22,7 +21,7 @@ from gmlib.recipes.diffusion_mnist import mnist_denoiser
 from gmlib.widgets import DigitsInTheBrowser, digits_in_the_browser
 from gmlib.widgets.arrays import pack
 from gmlib.widgets.denoiser_arrays import denoiser_arrays
-from gmlib.widgets.digits_in_the_browser import CHECKPOINT, COUNT
+from gmlib.widgets.digits_in_the_browser import COUNT
 
 from .node import assert_same, evaluate
 
@@ -330,10 +329,7 @@ def test_the_numbers_of_a_moment() -> None:
 
 # --- the trained one --------------------------------------------------------------------------------------------------
 
-TRAINED = pytest.mark.skipif(CHECKPOINT not in checkpoints(), reason=f"{CHECKPOINT} is not trained yet")
 
-
-@TRAINED
 @torch.no_grad()
 def test_five_steps_of_the_trained_denoiser() -> None:
     denoiser, start = copy.deepcopy(digits_in_the_browser._trained()).double(), noise(4, 1, 28, 28)
@@ -349,7 +345,6 @@ def test_five_steps_of_the_trained_denoiser() -> None:
     assert float((torch.tensor(got["points"][-1], dtype=F64) - found.x.flatten()).abs().max()) < 1e-3
 
 
-@TRAINED
 @pytest.mark.slow
 def test_the_trained_denoiser_makes_as_much_ink_as_mnist_has() -> None:
     terms = DigitsInTheBrowser().terms(20)
