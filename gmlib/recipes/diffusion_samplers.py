@@ -51,9 +51,10 @@ class SamplerRow:
         calls: calls of the network a picture.
         frechet: squared Frechet distance to the test images, in features of ``features-mnist``.
         memorisation: median distance to the nearest training image, in units of that of test images.
+        images: how many pictures were measured.
 
     Example:
-        >>> SamplerRow("DDIM", 10, 5.0, 1.0).calls
+        >>> SamplerRow("DDIM", 10, 5.0, 1.0, 1000).calls
         10
     """
 
@@ -61,6 +62,7 @@ class SamplerRow:
     calls: int
     frechet: float
     memorisation: float
+    images: int
 
 
 def recorded_rows(path: Path | None = None) -> list[SamplerRow]:
@@ -176,7 +178,7 @@ class _Judge:
         shown = images.float() / 255
         distance = frechet_distance(image_features(shown, "features-mnist").double(), self.features)
         ratio = memorisation_ratio(shown.flatten(1), self.train, self.test[: len(images)])
-        return SamplerRow(name, calls, float(distance), ratio.value)
+        return SamplerRow(name, calls, float(distance), ratio.value, len(images))
 
 
 def _main() -> None:
@@ -186,7 +188,7 @@ def _main() -> None:
     parser.add_argument("--out", type=Path, default=RECORD)
     options = parser.parse_args()
     rows = [asdict(row) for row in _measure(options.images)]
-    write_text(options.out, json.dumps({"images": options.images, "rows": rows}, indent=1) + "\n")
+    write_text(options.out, json.dumps({"rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -52,5 +52,5 @@ def test_weight_in_the_papers_letters() -> None:
     torch.testing.assert_close(weights, 0.5 * betas / ((1 - betas) * (1 - alpha_bar)), rtol=1e-10, atol=0)
     assert (
         weights.argmax() == 0
-    )  # the simple loss takes weight from the first steps, 90 times that of the lightest
+    )  # the simple loss takes weight from the first steps, a hundred times that of the lightest
     assert (weights[0] / weights.min()).item() > 50

@@ -115,7 +115,7 @@ def test_learned_schedule() -> None:
     weights = [weight for weight in learnt.parameters() if weight.requires_grad]
     optimiser = torch.optim.Adam(weights, lr=0.06, betas=(0.9, 0.99))
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 80)
-    grid = (torch.arange(256, dtype=torch.float64) + 0.5) / 128
+    grid = (torch.arange(256, dtype=torch.float64) + 0.5) / 256
     for _ in range(80):
         optimiser.zero_grad()
         one_draw_variance(learnt, torch.sigmoid, grid).backward()
