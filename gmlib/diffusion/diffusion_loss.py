@@ -28,7 +28,7 @@ def step_loss(
         = \tfrac12\big(e^{\lambda_s - \lambda_t} - 1\big)\,\lVert\varepsilon - \hat\varepsilon(z_t)\rVert^2, \qquad
         R = e^\lambda
 
-    It is not negative, and neither is the sum over the steps of a chain: a Riemann sum of :func:`instant_loss`, with the
+    It is not negative, and neither is the sum over the steps of a chain: a Riemann sum of `instant_loss`, with the
     error taken at the noisier end of each step, so that more steps cost less.
 
     (:eq:`eq-09-step-snr` in the book.)
@@ -45,8 +45,8 @@ def step_loss(
         Nats a step, (batch,).
 
     Raises:
-        TypeError: as :func:`denoising_loss`.
-        ValueError: as :func:`denoising_loss`, or ``s`` has another shape than ``t`` or (on the CPU) is later.
+        TypeError: as `denoising_loss`.
+        ValueError: as `denoising_loss`, or ``s`` has another shape than ``t`` or (on the CPU) is later.
 
     References:
         D. Kingma et al., *Variational diffusion models* (2021), section 4.
@@ -99,8 +99,8 @@ def instant_loss(
         (batch,). Its mean over even times, times their range, is the diffusion term.
 
     Raises:
-        TypeError: as :func:`denoising_loss`.
-        ValueError: as :func:`denoising_loss`.
+        TypeError: as `denoising_loss`.
+        ValueError: as `denoising_loss`.
 
     References:
         D. Kingma et al., *Variational diffusion models* (2021), section 5.

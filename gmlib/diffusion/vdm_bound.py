@@ -71,7 +71,7 @@ def vdm_bound(
     The integral is estimated with ``draws`` log-SNRs an example, evenly spaced with a shift, and shifted from example to
     example, so that a batch has no gap. The three terms are unbiased; their sum bounds the cost in the mean only.
 
-    For images in grey levels (``levels``) the last term is :func:`level_cost`, from a mass. For other data it is
+    For images in grey levels (``levels``) the last term is `level_cost`, from a mass. For other data it is
     :func:`density_cost`, from a normal density around :math:`\hat x_0`.
 
     (:eq:`eq-09-continuous` in the book.)
@@ -94,7 +94,7 @@ def vdm_bound(
     Raises:
         TypeError: ``denoiser`` is no Denoiser or ``x0`` no floating tensor.
         ValueError: ``low`` is not below ``high``, the schedule does not reach one of them, ``draws`` is below 1,
-            ``decoder_var`` is not positive or comes with ``levels``, or as :func:`level_cost`.
+            ``decoder_var`` is not positive or comes with ``levels``, or as `level_cost`.
 
     References:
         D. Kingma et al., *Variational diffusion models* (2021), sections 3.5 and 5.1.
@@ -186,8 +186,8 @@ def noise_error(
         (batch,), summed over the event.
 
     Raises:
-        TypeError: as :func:`denoising_loss`.
-        ValueError: as :func:`denoising_loss`.
+        TypeError: as `denoising_loss`.
+        ValueError: as `denoising_loss`.
 
     References:
         D. Kingma et al. (2021), section 5.1.
@@ -231,8 +231,8 @@ def density_cost(
         Nats, (batch,).
 
     Raises:
-        TypeError: as :func:`denoising_loss`.
-        ValueError: ``decoder_var`` is not positive, or as :func:`denoising_loss`.
+        TypeError: as `denoising_loss`.
+        ValueError: ``decoder_var`` is not positive, or as `denoising_loss`.
 
     References:
         D. Kingma et al. (2021), section 3.5 (reconstruction loss).

@@ -1,7 +1,7 @@
 r"""Weights of the noise's squared error, as functions of the log-SNR :math:`\lambda = \log R`.
 
 The same weight on the error of the clean point is R times as large; on that of v, if :math:`\alpha^2 + \sigma^2 = 1`,
-:math:`R/(1 + R)` times. What a weight does depends on how often each log-SNR is drawn: :func:`bound_weight` is the one that
+:math:`R/(1 + R)` times. What a weight does depends on how often each log-SNR is drawn: `bound_weight` is the one that
 makes a bound of the loss at even times.
 """
 

@@ -15,7 +15,7 @@ class TimeAndClass(nn.Module):
 
     .. math:: c = W_2\,\mathrm{silu}(W_1 e(t) + b_1) + b_2 + E_y
 
-    with the sinusoids :math:`e(t)` of :class:`SinusoidalEmbedding`. Row :math:`E_K` of the table of K classes stands for
+    with the sinusoids :math:`e(t)` of `SinusoidalEmbedding`. Row :math:`E_K` of the table of K classes stands for
     "no class": a network that has sometimes seen it in training is a conditional model and an unconditional one.
 
     Args:

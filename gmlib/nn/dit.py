@@ -67,7 +67,7 @@ class ToldAttention(nn.Module):
 class DiT(nn.Module):
     """A transformer over the patches of an image that is told the time and, if it has classes, the class.
 
-    Called as :class:`UNet`, in whose place it stands. It knows nothing of neighbours, except what it learns of the
+    Called as `UNet`, in whose place it stands. It knows nothing of neighbours, except what it learns of the
     positions; so it wants more data than a U-Net, and gains more from size.
 
     Args:
@@ -134,7 +134,7 @@ class DiT(nn.Module):
         Args:
             x: images, (batch, channels, size, size).
             t: times in [0, 1], (batch,).
-            label: classes, (batch,); see :class:`TimeAndClass`.
+            label: classes, (batch,); see `TimeAndClass`.
 
         Raises:
             TypeError: ``x`` or ``t`` is no floating tensor, or ``label`` no tensor of whole numbers.

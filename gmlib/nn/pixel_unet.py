@@ -31,10 +31,10 @@ class PixelUNet(nn.Module):
         widths: channels of the levels of the U-Net, the finest of which has 1/patch of the height and width.
         patch: height = width p of a patch.
         octaves: the numbers n.
-        options: further keywords of :class:`UNet`.
+        options: further keywords of `UNet`.
 
     Raises:
-        ValueError: ``channels`` or ``patch`` is below 1, or as :class:`UNet`.
+        ValueError: ``channels`` or ``patch`` is below 1, or as `UNet`.
 
     References:
         D. Kingma et al., *Variational diffusion models* (2021), section 3.4 (Fourier features).
@@ -71,9 +71,9 @@ class PixelUNet(nn.Module):
         """Map noised images and times to a prediction of the same shape.
 
         Raises:
-            TypeError: ``x`` is no floating tensor, or as :class:`UNet`.
+            TypeError: ``x`` is no floating tensor, or as `UNet`.
             ValueError: ``x`` is not of shape (batch, channels, height, width), its height or width cannot be divided by
-                ``patch`` and halved for each level, or as :class:`UNet`.
+                ``patch`` and halved for each level, or as `UNet`.
         """
         check_tensor("x", x)
         if x.dim() != 4 or x.shape[1] != self.channels:

@@ -120,7 +120,7 @@ class UNet(nn.Module):
         Args:
             x: images, (batch, channels, height, width); height and width must be divisible by 2 for each level but one.
             t: times in [0, 1], (batch,).
-            label: classes, (batch,); see :class:`TimeAndClass`.
+            label: classes, (batch,); see `TimeAndClass`.
 
         Raises:
             TypeError: ``x`` or ``t`` is no floating tensor, or ``label`` no tensor of whole numbers.

@@ -24,7 +24,7 @@ SIZE = 784
 
 
 def mnist_denoiser(*, widths: Sequence[int] = (48, 64), patch: int = 2) -> Denoiser:
-    """The untrained model: a :class:`PixelUNet` told the log-SNR, which predicts v, on the cosine schedule.
+    """The untrained model: a `PixelUNet` told the log-SNR, which predicts v, on the cosine schedule.
 
     Args:
         widths: channels of the levels of the U-Net.

@@ -17,7 +17,7 @@ def denoiser_arrays(denoiser: Denoiser) -> dict[str, Tensor]:
     normalisation), ``patch``, ``octaves``, ``levels`` (the log-SNR told as 1 and as 0), ``schedule`` (offset, last time).
 
     Args:
-        denoiser: a :class:`PixelUNet` that predicts v, told the log-SNR, on the cosine schedule.
+        denoiser: a `PixelUNet` that predicts v, told the log-SNR, on the cosine schedule.
 
     Returns:
         Tensors by name.
