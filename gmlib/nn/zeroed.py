@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from torch import nn
 
-M = TypeVar("M", bound=nn.Module)
 
-
-def zeroed(layer: M) -> M:
+def zeroed(layer: nn.Module) -> nn.Module:
     """The layer with all its parameters set to 0.
 
     Example:
