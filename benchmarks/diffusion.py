@@ -1,8 +1,9 @@
 """A U-Net's training step and forward pass beside diffusers' UNet2DModel, and what a sampler costs over its network.
 
 * `U-Net` (CPU): 28x28, batch 64, widths 32, 64, 64, one block a level, one head of attention at 7x7, the time as scale and
-  shift in both; float32. On a GPU: 32x32x3, batch 256, widths 128, 256, 256, 256, two blocks a level, attention at 16x16,
-  bfloat16 autocast, channels last, a step of AdamW included.
+  shift in both; float32, not compiled (a compiler for CPUs takes minutes a network). On a GPU: 32x32x3, batch 256, widths
+  128, 256, 256, 256, two blocks a level, attention at 16x16, bfloat16 autocast, channels last, a step of AdamW included,
+  eager and compiled.
 * `sampling`: 50 steps of DDIM, gmlib's sampler and diffusers' scheduler, each over its own U-Net, and the 50 bare calls.
 
 `parameters` and `gflop` (of a forward pass) say how equal the work is; `peak` is the memory in MB that a step holds.
@@ -87,7 +88,7 @@ def forward(call: Network, x: Tensor, t: Tensor) -> Work:
 def networks(
     sizes: dict[str, Any], batch: int, shape: tuple[int, int, int], device: torch.device, **how: Any
 ) -> list[Row]:
-    """Both networks, eager and compiled, training and forward."""
+    """Both networks, training and forward; on a GPU eager and compiled."""
     generator = torch.Generator(device).manual_seed(0)
     x, target = torch.randn(2, batch, *shape, generator=generator, device=device)
     t = torch.rand(batch, generator=generator, device=device)
@@ -108,7 +109,8 @@ def networks(
             "gflop": round(counter.get_total_flops() / 1e9, 2),
         }
         built[name] = network, call
-        built[f"{name}, compiled"] = network, torch.compile(call, dynamic=False)
+        if device.type == "cuda":
+            built[f"{name}, compiled"] = network, torch.compile(call, dynamic=False)
     steps = {name: training(network, call, x, t, target) for name, (network, call) in built.items()}
     rows = compare("U-Net, training step", steps, **how)
     rows += compare("U-Net, forward", {name: forward(call, x, t) for name, (_, call) in built.items()}, **how)

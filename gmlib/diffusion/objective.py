@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_choice, check_tensor
+from gmlib._checks import check_choice, check_instance, check_tensor
 from gmlib.diffusion.chain import check_points, noised, over_event
 from gmlib.noise import Denoiser
 
@@ -85,8 +85,7 @@ def denoising_loss(
         >>> denoising_loss(nothing, torch.zeros(2, 3), torch.tensor([0.1, 0.9]), torch.ones(2, 3)).total
         tensor([3., 3.])
     """
-    if not isinstance(denoiser, Denoiser):
-        raise TypeError(f"denoiser must be a Denoiser, got {type(denoiser).__name__}")
+    check_instance("denoiser", denoiser, Denoiser)
     check_choice("target", target, TARGETS)
     check_points("x0", x0)
     check_tensor("t", t)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_tensor
+from gmlib._checks import check_instance, check_tensor
 from gmlib.noise.denoiser import Denoiser
 from gmlib.noise.samplers.steps import Times, time_within
 
@@ -55,8 +55,7 @@ def probability_flow_log_prob(
         >>> f"{found.item():.3f}, {law.log_prob(x).item():.3f}"
         '-1.044, -1.044'
     """
-    if not isinstance(denoiser, Denoiser):
-        raise TypeError(f"denoiser must be a Denoiser, got {type(denoiser).__name__}")
+    check_instance("denoiser", denoiser, Denoiser)
     check_tensor("x", x)
     if x.dim() != 2:
         raise ValueError(f"x must have shape (batch, d), got {tuple(x.shape)}")

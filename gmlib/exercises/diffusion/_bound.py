@@ -92,6 +92,12 @@ def price_of_noise(betas, variances):
             "You divide by the noise of one step. How much noise has gathered in x_k since x₀?",
         ),
         Mistake(
+            "bar-of-the-time-before",
+            (("(1 - beta) * (1 - now))", "(1 - beta) * (1 - before))"),),
+            "Your weights are too large, most of all in the first steps. The noise that is guessed is in x_k: has the "
+            "step been taken there or not?",
+        ),
+        Mistake(
             "bar-in-front",
             (("* (1 - beta) * (1 - now)", "* now * (1 - now)"),),
             "Your weights explode at the noisy end: the factor in front of the mean undoes one step there, not all.",
@@ -185,7 +191,7 @@ TIGHT = Exercise(
     minutes=45,
     statement=r"""
 The data have the law $\mathcal N(0, v)$, and the model is as good as a model of the form {eq}`eq-09-bound` can be with
-$\tilde\sigma_k^2 = \beta_k$: it guesses the noise by {eq}`eq-09-oracle`, and its errors are {eq}`eq-09-floors`.
+$\tilde\sigma_k^2 = \beta_k$ for all $k \ge 1$ (so $p_\theta(x_0 \mid x_1)$ is a normal density of variance $\beta_1$): it guesses the noise by {eq}`eq-09-oracle`, and its errors are {eq}`eq-09-floors`.
 
 (a) Find $L_T$, $L_{k-1}$ and $L_0$ in nats, each averaged over the data. (b) Show that for $v = 1$ their sum is
 $\tfrac12\log 2\pi e$ for *every* chain, with however many steps. (c) Why is that not luck? And why does the bound leak

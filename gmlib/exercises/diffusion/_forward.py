@@ -173,7 +173,8 @@ better way to bet? (b) Show that $1 - \Phi(z) \le \tfrac12 e^{-z^2/2}$ for $z \g
 $\tfrac12 e^{-\ell^2/8\sigma^2}$. (c) At the end of DDPM's chain the bet is no better than the coin. Does that mean
 that the chain cannot be undone?
 
-Write `error_and_bound(gap, alpha_bar)`: the error and the bound of (b), for starts $\lvert x_0 - x_0'\rvert$ apart.
+Write `error_and_bound(gap, alpha_bar)`: the error and the bound of (b), where
+`gap` is the distance $\lvert x_0 - x_0'\rvert$ of the clean points, not $\ell$.
 """,
     answer="error_and_bound",
     stub="""
@@ -215,6 +216,12 @@ def error_and_bound(gap, alpha_bar):
             "starts-not-shrunk",
             (("alpha_bar.sqrt() * gap", "gap"),),
             "You are too sure when ᾱ is small. What has the chain done to the points, beside adding noise?",
+        ),
+        Mistake(
+            "bar-not-rooted",
+            (("alpha_bar.sqrt() * gap", "alpha_bar * gap"),),
+            "You are not sure enough: your points have moved closer than the chain moves them. By what does it multiply "
+            "a point in k steps, by ᾱ or by its root?",
         ),
         Mistake(
             "no-root-of-two",

@@ -15,9 +15,7 @@ FIFTY_STEPS = 0.2619
 
 
 def _runs(generator: torch.Generator) -> Cases:
-    x, noise = basis(50)
     cases: Cases = [
-        {"guess": "best for N(0, 1/4)", "x": x, "noise": noise, "alpha_bar": respaced(50)},
         {
             "guess": "tanh",
             "x": normal(generator, 2),
@@ -29,7 +27,8 @@ def _runs(generator: torch.Generator) -> Cases:
         steps = len(bars) - 1
         x, noise = normal(generator, 3), normal(generator, steps, 3)
         cases.append({"guess": guess, "x": x, "noise": noise, "alpha_bar": numbers(*bars)})
-    return cases
+    x, noise = basis(50)
+    return [*cases, {"guess": "best for N(0, 1/4)", "x": x, "noise": noise, "alpha_bar": respaced(50)}]
 
 
 def _variance_is_that_of_the_recursion(case: Any, found: Tensor) -> bool:
@@ -101,6 +100,18 @@ def walk_back(guess, x, noise, alpha_bar):
             (("(1 - now).sqrt() * guess", "beta.sqrt() * guess"),),
             "You take away more than was guessed: the noise in x_k has the size of what one step adds. How much has "
             "gathered there since x₀?",
+        ),
+        Mistake(
+            "product-for-one-step",
+            (("beta = 1 - now / before", "beta = 1 - now"),),
+            "With a single step you are right, with two no longer: your step undoes all the noise since x₀. How much of "
+            "it came between the two visited times?",
+        ),
+        Mistake(
+            "guess-of-the-time-before",
+            (("guess(x, k)", "guess(x, k - 1)"),),
+            "You ask for the noise in x at a time when x has less of it. At which of the two times is the point that "
+            "you hold?",
         ),
         Mistake(
             "noise-in-the-last-step",

@@ -34,7 +34,7 @@ def ancestral(
     r"""Undo the noising step by step: the mean of :math:`x_s` given :math:`x_t` and the guess of :math:`x_0`, and noise.
 
     .. math:: x_s = \frac{\alpha_t\sigma_s^2}{\alpha_s\sigma_t^2}\,x_t + \frac{\alpha_s\beta}{\sigma_t^2}\,\hat x_0(x_t)
-        + \tilde\sigma z, \qquad \beta = \sigma_t^2 - \frac{\alpha_t^2}{\alpha_s^2}\sigma_s^2
+        + \tilde\sigma\varepsilon, \qquad \beta = \sigma_t^2 - \frac{\alpha_t^2}{\alpha_s^2}\sigma_s^2
 
     with :math:`\tilde\sigma^2 = \beta`, exact if the data are standard normal and :math:`\alpha^2 + \sigma^2 = 1`;
     or :math:`\tilde\beta = \beta\sigma_s^2/\sigma_t^2`, exact if they are one point; or what is given. On DDPM's grid the

@@ -28,7 +28,7 @@ def ddim(
 ) -> Sampled:
     r"""Take the point apart into its guesses of signal and noise, and put it together again at the earlier time.
 
-    .. math:: x_s = \alpha_s\hat x_0 + \sqrt{\sigma_s^2 - \tilde\sigma^2}\,\hat\varepsilon + \tilde\sigma z, \qquad
+    .. math:: x_s = \alpha_s\hat x_0 + \sqrt{\sigma_s^2 - \tilde\sigma^2}\,\hat\varepsilon + \tilde\sigma\varepsilon, \qquad
         \tilde\sigma^2 = \eta^2\tilde\beta
 
     with :math:`\tilde\beta` as in `ancestral`. :math:`\eta = 0` is deterministic: Euler's rule on the probability flow for

@@ -27,7 +27,7 @@ def euler_maruyama(
 ) -> Sampled:
     r"""Small steps back along the reverse-time equation, with fresh noise; the law's error is of first order.
 
-    .. math:: x_s = x_t + (s - t)\,\big(f_t x_t - g_t^2\,\hat s_t(x_t)\big) + g_t\sqrt{t - s}\,z
+    .. math:: x_s = x_t + (s - t)\,\big(f_t x_t - g_t^2\,\hat s_t(x_t)\big) + g_t\sqrt{t - s}\,\varepsilon
 
     Args:
         denoiser: the model.

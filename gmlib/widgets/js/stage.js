@@ -47,6 +47,26 @@ export class Stage {
     context.restore();
   }
 
+  // Names of lines in a row from the pixel `from` on, each an array [text, colour, dash]; what is too long for the row begins another.
+  legend(entries, { from = this.margin.left, line = 11 } = {}) {
+    const { context: c, view, width } = this;
+    c.textAlign = "left";
+    c.textBaseline = "middle";
+    c.lineWidth = 3;
+    let at = from;
+    for (const [text, colour, dash = []] of entries) {
+      const long = c.measureText(text).width + 36;
+      if (at > from && at + long - 12 > width) [at, line] = [from, line + 18];
+      c.strokeStyle = view.colours[colour];
+      c.setLineDash(dash);
+      stroke(c, [at, line], [at + 16, line]);
+      c.setLineDash([]);
+      c.fillStyle = view.colours.ink;
+      c.fillText(text, at + 21, line);
+      at += long;
+    }
+  }
+
   // Ticks and names of the axes; `ticks` says how many a side, 0 for none.
   axes({ ticks = [5, 5], names = ["", ""], grid = false }) {
     const { context: c, x, y, margin, width, height } = this;

@@ -169,23 +169,8 @@ function estimate(view, stage, law, points, bandwidth, kernel) {
   c.textAlign = "left";
   c.fillStyle = colours.ink;
   c.fillText(`ℓ = ${number(bandwidth, 3)}`, to + 17, up);
-  legend(view, stage, 4, [["estimate", "blue"], ...(view.get("truth") ? [["truth", "faint"]] : [])]);
+  stage.legend([["estimate", "blue"], ...(view.get("truth") ? [["truth", "faint"]] : [])], { from: 4 });
   stage.place();
-}
-
-// Names beside a piece of their line.
-function legend(view, { context: c }, from, entries) {
-  c.textAlign = "left";
-  c.textBaseline = "middle";
-  c.lineWidth = 3;
-  let at = from;
-  for (const [text, colour] of entries) {
-    c.strokeStyle = view.colours[colour];
-    stroke(c, [at, 11], [at + 14, 11]);
-    c.fillStyle = view.colours.ink;
-    c.fillText(text, at + 19, 11);
-    at += c.measureText(text).width + 32;
-  }
 }
 
 // The average kernel on the grid xs.
@@ -253,7 +238,7 @@ function against(view, stage, curves, now, floor, bandwidth, [low, high]) {
       c.fill();
     });
   }
-  legend(view, stage, 4, LINES.map(({ label, colour }) => [label, colour]));
+  stage.legend(LINES.map(({ label, colour }) => [label, colour]), { from: 4 });
   if (Number.isFinite(curves.best.value)) {
     const [x, y] = [stage.x(Math.log10(curves.best.bandwidth)), stage.y(curves.best.value)];
     c.strokeStyle = colours.ink;

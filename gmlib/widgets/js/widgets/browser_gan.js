@@ -440,7 +440,7 @@ class Trained {
     this.marked(covered);
     curve(covered, xs, looks.map(({ share }) => share), { colour: colours.orange, width: 2 });
     curve(covered, xs, looks.map(({ modes, total }) => (total ? modes / total : 0)), { colour: colours.green, width: 2.4 });
-    legend(view, covered, [["modes found", "green"], ["points near one", "orange"]]);
+    covered.legend([["modes found", "green"], ["points near one", "orange"]], { from: 4 });
 
     const seen = looks.filter(({ critic, generator }) => Number.isFinite(critic) && Number.isFinite(generator) && critic !== null);
     const values = seen.flatMap(({ critic, generator }) => [critic, generator]);
@@ -454,7 +454,7 @@ class Trained {
       curve(losses, at, seen.map(({ generator }) => generator), { colour: colours.red, width: 1.4 });
       curve(losses, at, seen.map(({ critic }) => critic), { colour: colours.blue, width: 1.4 });
     }
-    legend(view, losses, [["critic's loss, with penalty", "blue"], ["generator's", "red"]]);
+    losses.legend([["critic's loss, with penalty", "blue"], ["generator's", "red"]], { from: 4 });
   }
 
   // Where the reader moved a setting.
@@ -490,21 +490,6 @@ class Trained {
     view.say(
       `Step ${run.steps}. Generated points are near ${modes} of ${total} modes; ${number(100 * share, 1)} % of them are within 0.1 of a mode.${losses}`,
     );
-  }
-}
-
-// Names beside a piece of their line.
-function legend(view, { context: c }, entries) {
-  c.textAlign = "left";
-  c.textBaseline = "middle";
-  c.lineWidth = 3;
-  let at = 4;
-  for (const [text, colour] of entries) {
-    c.strokeStyle = view.colours[colour];
-    stroke(c, [at, 11], [at + 14, 11]);
-    c.fillStyle = view.colours.ink;
-    c.fillText(text, at + 19, 11);
-    at += c.measureText(text).width + 32;
   }
 }
 

@@ -233,24 +233,6 @@ function judge({ loss, penalty, gamma, rule, rate }, exact) {
   return `${what}${even ? "" : ", in the long run"}${plain}: the players ${exact > 1 ? "leave" : "settle"}.`;
 }
 
-function legend(view, { context: c, width, margin }, entries) {
-  c.textAlign = "left";
-  c.textBaseline = "middle";
-  c.lineWidth = 3;
-  let [at, line] = [margin.left, 11];
-  for (const [text, colour, dash = []] of entries) {
-    const long = c.measureText(text).width + 34;
-    if (at > margin.left && at + long - 12 > width) [at, line] = [margin.left, line + 17];
-    c.strokeStyle = view.colours[colour];
-    c.setLineDash(dash);
-    stroke(c, [at, line], [at + 16, line]);
-    c.setLineDash([]);
-    c.fillStyle = view.colours.ink;
-    c.fillText(text, at + 20, line);
-    at += long;
-  }
-}
-
 const dot = (c, x, y, size) => {
   c.beginPath();
   c.arc(x, y, size, 0, 7);
@@ -324,7 +306,7 @@ function picture(view, stage, places, { field, flow: stream, parts }, { k, start
   };
   name("critic φ", stage.width - stage.margin.right - c.measureText("critic φ").width - 4, stage.height - stage.margin.bottom - 11);
   name("generator θ", stage.margin.left + 5, stage.margin.top + 11);
-  legend(view, stage, [[`${k} steps`, "red"], ...(flowing ? [["flow, same time", "blue"]] : [])]);
+  stage.legend([[`${k} steps`, "red"], ...(flowing ? [["flow, same time", "blue"]] : [])]);
   stage.place();
   return side;
 }
@@ -383,7 +365,7 @@ function radii(view, stage, places, { flow: stream, parts }, { k, rate, eta, rul
   c.textAlign = "right";
   c.textBaseline = "bottom";
   c.fillText("time ηk", stage.width - stage.margin.right, stage.height - 3);
-  legend(view, stage, [["radius of the steps", "red"], ...(flowing ? [["of the flow", "blue"]] : []), ...(keeps ? [["√ of the invariant", "green", [6, 4]]] : [])]);
+  stage.legend([["radius of the steps", "red"], ...(flowing ? [["of the flow", "blue"]] : []), ...(keeps ? [["√ of the invariant", "green", [6, 4]]] : [])]);
 }
 
 // Eigenvalues of a step and the unit circle.
@@ -406,7 +388,7 @@ function circle(view, stage, values) {
     c.fillStyle = colours.red;
     for (const [re, im] of values ?? []) dot(c, stage.x(re), stage.y(im), 5);
   });
-  legend(view, stage, [["eigenvalues of a step", "red"], ["unit circle", "green"]]);
+  stage.legend([["eigenvalues of a step", "red"], ["unit circle", "green"]]);
 }
 
 // Eigenvalues of the flow and the left half-plane, with the disc in which simultaneous steps of this size converge.
@@ -434,5 +416,5 @@ function plan(view, stage, values, { eta }) {
     c.fillStyle = colours.blue;
     for (const [re, im] of values ?? []) dot(c, stage.x(re), stage.y(im), 5);
   });
-  legend(view, stage, [["eigenvalues of the flow", "blue"], ["|1 + ηξ| = 1", "red", [4, 4]]]);
+  stage.legend([["eigenvalues of the flow", "blue"], ["|1 + ηξ| = 1", "red", [4, 4]]]);
 }

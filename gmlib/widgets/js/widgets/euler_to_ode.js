@@ -147,22 +147,6 @@ function judge(matrix, n, det, stretch) {
   return `${safe} Halve the step, and the difference halves.`;
 }
 
-function legend(view, { context: c }, from, line, entries) {
-  c.textAlign = "left";
-  c.textBaseline = "middle";
-  c.lineWidth = 3;
-  let at = from;
-  for (const [text, colour, dash = []] of entries) {
-    c.strokeStyle = view.colours[colour];
-    c.setLineDash(dash);
-    stroke(c, [at, line], [at + 16, line]);
-    c.setLineDash([]);
-    c.fillStyle = view.colours.ink;
-    c.fillText(text, at + 21, line);
-    at += c.measureText(text).width + 34;
-  }
-}
-
 // The field, the disc before and after, and paths of its centre and of places on its edge.
 function paths(view, stage, { matrix, n, time, start }, maps) {
   const { colours } = view;
@@ -232,7 +216,7 @@ function paths(view, stage, { matrix, n, time, start }, maps) {
     disc(maps.at(-1), colours.red, 0.16);
   });
   const entries = [["exact, eᴬᵗ", "blue"], [`Euler, Δt = ${number(1 / n, n > 10 ? 3 : 2)}`, "red"], ["start", "faint", [3, 3]]];
-  legend(view, stage, 2, 11, entries);
+  stage.legend(entries, { from: 2 });
   const det = determinant(stepOf(matrix, 1 / n));
   c.fillStyle = det > 1e-12 ? colours.ink : colours.red;
   c.font = c.font.replace("12px", "600 13px");
@@ -279,7 +263,7 @@ function logs(view, stage, { matrix, n, time }) {
   c.textBaseline = "middle";
   c.fillStyle = colours.ink;
   c.fillText("log |det|", 2, 11);
-  legend(view, stage, 2, 30, [["t tr A", "blue"], ["Euler", "red"], ["to first order", "orange", [6, 4]]]);
+  stage.legend([["t tr A", "blue"], ["Euler", "red"], ["to first order", "orange", [6, 4]]], { from: 2, line: 30 });
 }
 
 // The error at T against the step, on logarithmic axes.
@@ -334,6 +318,6 @@ function orders(view, stage, { matrix, n, time }, error) {
   c.textBaseline = "middle";
   c.fillStyle = colours.ink;
   c.fillText(none ? "no difference at any step" : "difference at T, its size", 2, 11);
-  if (!none) legend(view, stage, 2, 30, [["Euler", "red"], ["½ Δt T |tr A²|", "orange", [6, 4]]]);
+  if (!none) stage.legend([["Euler", "red"], ["½ Δt T |tr A²|", "orange", [6, 4]]], { from: 2, line: 30 });
   stage.place();
 }

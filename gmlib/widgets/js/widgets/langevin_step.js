@@ -157,22 +157,6 @@ function judge(a, rest, rule) {
   return `${way} The variance settles at ${much}${rule === RIGHT ? "" : ", by a wrong rule"}.`;
 }
 
-function legend(view, { context: c }, from, line, entries) {
-  c.textAlign = "left";
-  c.textBaseline = "middle";
-  c.lineWidth = 3;
-  let at = from;
-  for (const [text, colour, dash = []] of entries) {
-    c.strokeStyle = view.colours[colour];
-    c.setLineDash(dash);
-    stroke(c, [at, line], [at + 16, line]);
-    c.setLineDash([]);
-    c.fillStyle = view.colours.ink;
-    c.fillText(text, at + 21, line);
-    at += c.measureText(text).width + 36;
-  }
-}
-
 // The histogram and three densities; returns how many chains are outside.
 function clouds(view, stage, places, { mean, variance, rest }, { k, start }) {
   const { colours } = view;
@@ -211,8 +195,8 @@ function clouds(view, stage, places, { mean, variance, rest }, { k, start }) {
     c.fillText("all chains", stage.x(start) + (start > 3 ? -10 : 24), high + 18);
   }
   const narrow = stage.width < 480;
-  legend(view, stage, stage.margin.left, 11, [["target N(0, 1)", "blue"], [`${places.length} chains`, "faint"], ...(narrow ? [] : [[`exact law at k = ${k}`, "red"], ["where they settle", "green", [6, 4]]])]);
-  if (narrow) legend(view, stage, stage.margin.left, 29, [[`exact, k = ${k}`, "red"], ["where they settle", "green", [6, 4]]]);
+  stage.legend([["target N(0, 1)", "blue"], [`${places.length} chains`, "faint"], ...(narrow ? [] : [[`exact law at k = ${k}`, "red"], ["where they settle", "green", [6, 4]]])]);
+  if (narrow) stage.legend([[`exact, k = ${k}`, "red"], ["where they settle", "green", [6, 4]]], { line: 29 });
   stage.place();
   return below + above;
 }
@@ -260,7 +244,7 @@ function trails(view, stage, paths, { means, variances }, k) {
   c.textAlign = "right";
   c.textBaseline = "bottom";
   c.fillText("step", stage.width - stage.margin.right, stage.height - stage.margin.bottom - 4);
-  legend(view, stage, stage.margin.left, 11, [["mean ± 2 std, exact", "red"], [`${paths.length} chains`, "faint"], ["target", "blue", [2, 4]]]);
+  stage.legend([["mean ± 2 std, exact", "red"], [`${paths.length} chains`, "faint"], ["target", "blue", [2, 4]]]);
 }
 
 // Where the chains settle, against the step: by this rule, and by the right one.
@@ -319,6 +303,6 @@ function curves(view, stage, { step, rule }, rest) {
   c.fillText(words, end, bottom - 14);
   c.textAlign = here > stage.width - 90 ? "right" : "left";
   c.fillText(`δ = ${number(step, 3)}`, here + (c.textAlign === "left" ? 16 : -16), top - 9);
-  legend(view, stage, stage.margin.left, 11, [["settled variance", "green"], ["target", "blue"], ...(rule === RIGHT ? [] : [["right rule", "faint", [3, 3]]])]);
+  stage.legend([["settled variance", "green"], ["target", "blue"], ...(rule === RIGHT ? [] : [["right rule", "faint", [3, 3]]])]);
   stage.place();
 }

@@ -117,22 +117,6 @@ function judge(count, apart, kl, { weights }) {
   return "So short a step is a normal law for all that a sampler can tell. Many such steps lead back to two lumps.";
 }
 
-function legend(view, { context: c, margin }, row, entries) {
-  c.textAlign = "left";
-  c.textBaseline = "middle";
-  let at = margin.left;
-  for (const [text, colour, dash = []] of entries) {
-    c.lineWidth = 3;
-    c.strokeStyle = view.colours[colour];
-    c.setLineDash(dash);
-    stroke(c, [at, row], [at + 16, row]);
-    c.setLineDash([]);
-    c.fillStyle = view.colours.ink;
-    c.fillText(text, at + 21, row);
-    at += c.measureText(text).width + 36;
-  }
-}
-
 // The law at every noise level, as colour; each level by its own height, so that points at no noise can be shown.
 function melting(stage, now) {
   const key = `${now.weight} ${now.std}`;
@@ -228,8 +212,8 @@ function closeUp(view, stage, law, mean, variance, now) {
   curve(stage, xs, exact, { colour: colours.orange, width: 2.4, fill: 0.35 });
   [0, 1].forEach((k) => curve(stage, xs, xs.map((z) => law.weights[k] * bell(law.means[k], law.variance, z)), { colour: colours.orange, width: 1.2, dash: [2, 3] }));
   curve(stage, xs, matched, { colour: colours.red, width: 2.2, dash: [7, 4] });
-  legend(view, stage, 12, [[`exact law of xₛ given xₜ = ${number(now.x)}`, "orange"]]);
-  legend(view, stage, 31, [["normal, same mean and variance", "red", [6, 3]]]);
+  stage.legend([[`exact law of xₛ given xₜ = ${number(now.x)}`, "orange"]]);
+  stage.legend([["normal, same mean and variance", "red", [6, 3]]], { line: 31 });
   c.fillStyle = colours.faint;
   c.textAlign = "right";
   c.textBaseline = "bottom";
@@ -274,6 +258,6 @@ function price(view, stage, now, kl) {
     c.arc(here, y(Math.log10(kl)), 4.5, 0, 7);
     c.fill();
   }
-  legend(view, stage, 12, [["KL to the normal law, nats", "red"]]);
+  stage.legend([["KL to the normal law, nats", "red"]]);
   stage.place();
 }

@@ -127,24 +127,6 @@ function heads(view, table) {
   );
 }
 
-function legend(view, { context: c, margin, width }, entries) {
-  c.textAlign = "left";
-  c.textBaseline = "middle";
-  c.lineWidth = 3;
-  let [at, up] = [margin.left, 11];
-  for (const [text, colour, dash = []] of entries) {
-    const long = c.measureText(text).width + 34;
-    if (at > margin.left && at + long - 12 > width) [at, up] = [margin.left, up + 18];
-    c.strokeStyle = view.colours[colour];
-    c.setLineDash(dash);
-    stroke(c, [at, up], [at + 16, up]);
-    c.setLineDash([]);
-    c.fillStyle = view.colours.ink;
-    c.fillText(text, at + 20, up);
-    at += long;
-  }
-}
-
 // Arrow heads beside a handle, where it can still go.
 function grips(view, { context: c, x, y }, [at, up], colour, shift) {
   c.fillStyle = view.colours[colour];
@@ -170,7 +152,7 @@ function densities(view, stage, shift, edges) {
   curve(stage, ys, ys.map(P.density), { colour: colours.blue, fill: 0.2 });
   curve(stage, ys.map((y) => y + shift), ys.map(Q.density), { colour: colours.red, fill: 0.2 });
   grips(view, stage, [Q.mean + shift, 1.1], "red", shift);
-  legend(view, stage, [["p = Beta(3, 5)", "blue"], [`q = Beta(2, 3) ${shift < 0 ? "−" : "+"} ${number(Math.abs(shift))}`, "red"]]);
+  stage.legend([["p = Beta(3, 5)", "blue"], [`q = Beta(2, 3) ${shift < 0 ? "−" : "+"} ${number(Math.abs(shift))}`, "red"]]);
   stage.place();
 }
 
@@ -202,7 +184,7 @@ function critics(view, stage, { shift, bandwidth, best, mmd }, edges) {
     curve(stage, free, criticAt(free, best, shift), { colour: colours.ink, width: 1.6, dash: [3, 4] });
   }
   curve(stage, best.places, criticAt(best.places, best, shift), { colour: colours.ink, width: 2.4 });
-  legend(view, stage, [["best critic of W₁", "ink"], ["witness of MMD", "orange"]]);
+  stage.legend([["best critic of W₁", "ink"], ["witness of MMD", "orange"]]);
 }
 
 function distances(view, stage, { shift, shifts, flat, long, mmd }, [k, js, w, m]) {
@@ -239,6 +221,6 @@ function distances(view, stage, { shift, shifts, flat, long, mmd }, [k, js, w, m
   c.textBaseline = "bottom";
   c.fillText("shift Δ", stage.width - stage.margin.right - 2, stage.y(0) - 4);
   grips(view, stage, [shift, 0], "ink", shift);
-  legend(view, stage, ROWS.map(([, label, colour]) => [label, colour]));
+  stage.legend(ROWS.map(([, label, colour]) => [label, colour]));
   stage.place();
 }

@@ -394,7 +394,7 @@ class Tiny {
     }
     c.font = `400 ${c.font.replace(/^.*?14px/, "12px")}`;
     const entries = [["weight > 0", "blue"], ["< 0", "red"], ["on", "orange"]];
-    legend(view, stage, entries);
+    stage.legend(entries);
     stage.place();
   }
 
@@ -445,7 +445,7 @@ class Tiny {
     const [right, up] = axes.map((at) => pretty(this.names[at]));
     tag(c, colours, right, stage.width - stage.margin.right - 4, stage.height - stage.margin.bottom - 11, "right");
     tag(c, colours, up, stage.margin.left + 5, stage.margin.top + 11, "left");
-    legend(view, stage, [["exact gradient", "ink"], [`mean of CD-${view.get("k")}`, "red"], ...(trail.length ? [["path", "orange"]] : [])]);
+    stage.legend([["exact gradient", "ink"], [`mean of CD-${view.get("k")}`, "red"], ...(trail.length ? [["path", "orange"]] : [])]);
     stage.place();
   }
 
@@ -500,7 +500,7 @@ class Tiny {
         c.strokeRect(x0 - 3, y0 - 3, 2 * cell + 6, 2 * cell + 6);
       }
     }
-    legend(view, stage, [["machine", "blue"], ["data", "ink"], ...(visits ? [[`${chain.steps} visits`, "orange"]] : [])]);
+    stage.legend([["machine", "blue"], ["data", "ink"], ...(visits ? [[`${chain.steps} visits`, "orange"]] : [])]);
   }
 }
 
@@ -540,17 +540,3 @@ function tag(c, colours, text, x, y, align) {
   c.fillText(text, x, y);
 }
 
-function legend(view, { context: c, margin }, entries) {
-  c.textAlign = "left";
-  c.textBaseline = "middle";
-  c.lineWidth = 4;
-  c.lineCap = "butt";
-  let at = margin.left;
-  for (const [text, colour] of entries) {
-    c.strokeStyle = view.colours[colour];
-    stroke(c, [at, 11], [at + 15, 11]);
-    c.fillStyle = view.colours.ink;
-    c.fillText(text, at + 20, 11);
-    at += c.measureText(text).width + 34;
-  }
-}

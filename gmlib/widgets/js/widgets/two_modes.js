@@ -120,23 +120,6 @@ export default widget("two-modes", "Two modes", (view) => {
   });
 });
 
-// Names beside a piece of their line.
-function legend(view, { context: c, margin }, entries) {
-  c.textAlign = "left";
-  c.textBaseline = "middle";
-  c.lineWidth = 3;
-  let at = margin.left;
-  for (const [text, colour, dash = []] of entries) {
-    c.strokeStyle = view.colours[colour];
-    c.setLineDash(dash);
-    stroke(c, [at, 12], [at + 16, 12]);
-    c.setLineDash([]);
-    c.fillStyle = view.colours.ink;
-    c.fillText(text, at + 21, 12);
-    at += c.measureText(text).width + 36;
-  }
-}
-
 function densities(view, stage, { weight, modelWeight, centre }, law, xs) {
   const { colours } = view;
   const unit = Math.sqrt(2 * Math.PI * law.v);
@@ -163,7 +146,7 @@ function densities(view, stage, { weight, modelWeight, centre }, law, xs) {
   const end = Math.min(stage.x(-centre) - 9, stage.x(centre) - 20);
   const short = end < stage.margin.left + 50;
   c.fillText("modes at ±c", short ? stage.margin.left + 56 : end, at + (short ? 15 : 0));
-  legend(view, stage, [["data p", "blue"], ["model q", "red"]]);
+  stage.legend([["data p", "blue"], ["model q", "red"]]);
   stage.place();
 }
 
@@ -198,7 +181,7 @@ function scores(view, stage, { weight, modelWeight, centre }, law, xs) {
   curve(stage, fine, fine.map((x) => score(weight, law, x)), { colour: colours.blue, width: 4 });
   curve(stage, fine, fine.map((x) => score(modelWeight, law, x)), { colour: colours.red, width: 2 });
   curve(stage, fine, differences, { colour: colours.orange, width: 2.2 });
-  legend(view, stage, [["score of p", "blue"], ["score of q", "red"], ["difference", "orange"]]);
+  stage.legend([["score of p", "blue"], ["score of q", "red"], ["difference", "orange"]]);
 }
 
 function against(view, stage, { sigmas, kl, square }, { sigma }, exact, place) {
@@ -235,6 +218,6 @@ function against(view, stage, { sigmas, kl, square }, { sigma }, exact, place) {
   c.textBaseline = "middle";
   c.textAlign = here > stage.width - 110 ? "right" : "left";
   c.fillText(`σ = ${number(sigma)}`, here + (c.textAlign === "left" ? 16 : -16), top - 10);
-  legend(view, stage, [["KL(p‖q), nats", "green"], ["2σ²·D_F", "orange"]]);
+  stage.legend([["KL(p‖q), nats", "green"], ["2σ²·D_F", "orange"]]);
   stage.place();
 }

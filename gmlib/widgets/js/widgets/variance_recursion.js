@@ -209,22 +209,6 @@ function formula(view, line, { noise, bars }) {
   );
 }
 
-function legend(view, { context: c, margin }, row, entries) {
-  c.textAlign = "left";
-  c.textBaseline = "middle";
-  let at = margin.left;
-  for (const [text, colour, dash = []] of entries) {
-    c.lineWidth = 3;
-    c.strokeStyle = view.colours[colour];
-    c.setLineDash(dash);
-    stroke(c, [at, row], [at + 16, row]);
-    c.setLineDash([]);
-    c.fillStyle = view.colours.ink;
-    c.fillText(text, at + 21, row);
-    at += c.measureText(text).width + 36;
-  }
-}
-
 // Variances along the steps; what is too large or too small ends at the edge, with an arrow.
 function draw(view, stage, now, { times, values }) {
   const { colours } = view;
@@ -275,8 +259,8 @@ function draw(view, stage, now, { times, values }) {
   c.fillText("noise", margin.left + 3, stage.height - margin.bottom - 4);
   c.textAlign = "right";
   c.fillText("data", stage.width - margin.right - 4, stage.height - margin.bottom - 4);
-  legend(view, stage, 11, [["noised data, ᾱₜv + 1 − ᾱₜ", "blue"]]);
-  legend(view, stage, 30, [[`sampler, ${now.noise === "ddim" ? "" : "noise of "}${NAMES[now.noise]}`, COLOURS[now.noise]]]);
+  stage.legend([["noised data, ᾱₜv + 1 − ᾱₜ", "blue"]]);
+  stage.legend([[`sampler, ${now.noise === "ddim" ? "" : "noise of "}${NAMES[now.noise]}`, COLOURS[now.noise]]], { line: 30 });
   stage.place();
 }
 
@@ -320,7 +304,7 @@ function compare(view, stage, now) {
   c.setLineDash([4, 3]);
   stroke(c, [here, margin.top], [here, bottom]);
   c.setLineDash([]);
-  legend(view, stage, 11, [["final variance / v, with β", "red"]]);
-  legend(view, stage, 30, [["β̃", "green"], ["DDIM", "pink"], ["the data", "blue"]]);
+  stage.legend([["final variance / v, with β", "red"]]);
+  stage.legend([["β̃", "green"], ["DDIM", "pink"], ["the data", "blue"]], { line: 30 });
   stage.place();
 }
