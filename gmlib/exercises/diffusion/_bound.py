@@ -191,7 +191,8 @@ TIGHT = Exercise(
     minutes=45,
     statement=r"""
 The data have the law $\mathcal N(0, v)$, and the model is as good as a model of the form {eq}`eq-09-bound` can be with
-$\tilde\sigma_k^2 = \beta_k$ for all $k \ge 1$ (so $p_\theta(x_0 \mid x_1)$ is a normal density of variance $\beta_1$): it guesses the noise by {eq}`eq-09-oracle`, and its errors are {eq}`eq-09-floors`.
+$\tilde\sigma_k^2 = \beta_k$ for all $k \ge 1$ (so that $p_\theta(x_0 \mid x_1)$ is a normal density of variance
+$\beta_1$): it guesses the noise by {eq}`eq-09-oracle`, and its errors are {eq}`eq-09-floors`.
 
 (a) Find $L_T$, $L_{k-1}$ and $L_0$ in nats, each averaged over the data. (b) Show that for $v = 1$ their sum is
 $\tfrac12\log 2\pi e$ for *every* chain, with however many steps. (c) Why is that not luck? And why does the bound leak
