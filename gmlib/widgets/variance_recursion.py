@@ -43,13 +43,13 @@ class VarianceRecursionTerms:
 class VarianceRecursion(Widget):
     r"""Data :math:`\mathcal N(0, v)`, the exact denoiser, DDPM's 1,000 noise levels: put three bars where they belong.
 
-    .. math:: x_{t-1} = \frac{1}{\sqrt{1-\beta_t}}\Bigl(x_t
-        - \frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\hat\varepsilon\Bigr) + \tilde\sigma z, \qquad
-        \bar\alpha_t = \prod_{s \le t} (1 - \beta_s)
+    .. math:: x_{k-1} = \frac{1}{\sqrt{1-\beta_k}}\Bigl(x_k
+        - \frac{\beta_k}{\sqrt{1-\bar\alpha_k}}\,\hat\varepsilon\Bigr) + \tilde\sigma\varepsilon, \qquad
+        \bar\alpha_k = \prod_{j \le k} (1 - \beta_j)
 
-    In three places the quantity of one step, :math:`1-\beta_t` or :math:`\beta_t`, and that of all steps so far,
-    :math:`\bar\alpha_t` or :math:`1-\bar\alpha_t`, look alike; one of the eight formulas is right. Here
-    :math:`\hat\varepsilon = \sqrt{1-\bar\alpha_t}\,x_t/(\bar\alpha_t v + 1 - \bar\alpha_t)`, a step multiplies the point
+    In three places the quantity of one step, :math:`1-\beta_k` or :math:`\beta_k`, and that of all steps so far,
+    :math:`\bar\alpha_k` or :math:`1-\bar\alpha_k`, look alike; one of the eight formulas is right. Here
+    :math:`\hat\varepsilon = \sqrt{1-\bar\alpha_k}\,x_k/(\bar\alpha_k v + 1 - \bar\alpha_k)`, a step multiplies the point
     by a number m, and the samples' variance follows :math:`V \leftarrow m^2V + \tilde\sigma^2` from 1 exactly. For v = ¼
     it ends at
 
@@ -62,7 +62,7 @@ class VarianceRecursion(Widget):
     in front and below           overflows    4.6e65
     ============================ ============ ==========
 
-    With fewer steps than 1,000, :math:`1-\beta_t` is the ratio of :math:`\bar\alpha` between neighbouring times of the
+    With fewer steps than 1,000, :math:`1-\beta_k` is the ratio of :math:`\bar\alpha` between neighbouring times of the
     grid.
 
     Args:

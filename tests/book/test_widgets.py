@@ -2223,7 +2223,7 @@ def test_samplers_with_fewer_steps_end_beside_the_variance(browser: Any, site: s
             tab.keyboard.press("ArrowLeft")
             assert_recursion(found, steps=n, below=True)
         noise = found.get_by_role("group", name="noise of a step")
-        noise.get_by_role("radio", name="β̃ₜ").check()
+        noise.get_by_role("radio", name="β̃ₖ").check()
         assert_recursion(found, steps=50, below=True, noise="beta_tilde")
         found.get_by_label("noise in the last step, too").check()
         assert_recursion(found, steps=50, below=True, noise="beta_tilde", last_noise=True)

@@ -33,9 +33,9 @@ export default widget("variance-recursion", "Where does the bar go?", (view) => 
   const places = view.make("div", "", view.body);
   places.style.cssText = "display: grid; gap: 0.75rem 1.4rem; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr))";
   const choices = [
-    choice(view, places, { trait: "front", label: "1 over, in front", options: [[false, "√(1 − βₜ)"], [true, "√ᾱₜ"]] }),
-    choice(view, places, { trait: "above", label: "above, at ε̂", options: [[false, "βₜ"], [true, "1 − ᾱₜ"]] }),
-    choice(view, places, { trait: "below", label: "below it", options: [[false, "√βₜ"], [true, "√(1 − ᾱₜ)"]] }),
+    choice(view, places, { trait: "front", label: "1 over, in front", options: [[false, "√(1 − βₖ)"], [true, "√ᾱₖ"]] }),
+    choice(view, places, { trait: "above", label: "above, at ε̂", options: [[false, "βₖ"], [true, "1 − ᾱₖ"]] }),
+    choice(view, places, { trait: "below", label: "below it", options: [[false, "√βₖ"], [true, "√(1 − ᾱₖ)"]] }),
   ];
   const verdict = view.make("p", "gm-w-hint", view.body);
   verdict.style.cssText = "min-height: 2.45rem; color: var(--gm-w-ink)";
@@ -57,7 +57,7 @@ export default widget("variance-recursion", "Where does the bar go?", (view) => 
   const settings = view.make("div", "gm-w-panel", lower);
   slider(view, settings, { trait: "variance", label: "variance v of the data", low: LEAST, high: MOST, scale: "log", parts: 260, format: (v) => number(v, v < 0.1 ? 3 : 2) });
   slider(view, settings, { trait: "steps", label: "steps of the sampler", values: COUNTS, format: String });
-  choice(view, settings, { trait: "noise", label: "noise of a step", options: [["beta", "βₜ"], ["beta_tilde", "β̃ₜ"], ["ddim", "none: DDIM"]] });
+  choice(view, settings, { trait: "noise", label: "noise of a step", options: [["beta", "βₖ"], ["beta_tilde", "β̃ₖ"], ["ddim", "none: DDIM"]] });
   check(view, settings, { trait: "last_noise", label: "noise in the last step, too" });
   const tell = readout(view, settings, [["variance of the data, v"], ["after the first step"], ["there the noised data have"], ["final variance of the samples", "total"]]);
 
@@ -152,7 +152,7 @@ function judge({ variance, steps, bars, lastNoise }, final) {
     return `This is the step. One step undoes one step; only the root below ε̂ knows of all noise so far, because that is what ε̂ is the noise of.${close}${lastNoise ? " Noise in the last step is only noise." : ""}`;
   }
   if (bars.front) return "One step of the chain shrinks the point by one factor. Which product belongs to a single step?";
-  if (!bars.below) return "ε̂ has about variance one. How much noise is in xₜ by now, that of one step or that of all?";
+  if (!bars.below) return "ε̂ has about variance one. How much noise is in xₖ by now, that of one step or that of all?";
   return "One step takes away as much noise as one step has added. How much is that?";
 }
 
@@ -191,16 +191,16 @@ function formula(view, line, { noise, bars }) {
     line.setAttribute("aria-label", "x s equals the root of alpha bar s times x hat zero, plus the root of one minus alpha bar s times epsilon hat");
     return;
   }
-  text(row, "xₜ₋₁  =");
-  fraction((top) => text(top, "1"), (bottom) => root(bottom, bars.front ? "ᾱₜ" : "1 − βₜ", true));
+  text(row, "xₖ₋₁  =");
+  fraction((top) => text(top, "1"), (bottom) => root(bottom, bars.front ? "ᾱₖ" : "1 − βₖ", true));
   text(row, "(").style.fontSize = "1.7em";
-  text(row, "xₜ  −");
-  fraction((top) => filled(top, bars.above ? "1 − ᾱₜ" : "βₜ"), (bottom) => root(bottom, bars.below ? "1 − ᾱₜ" : "βₜ", true));
+  text(row, "xₖ  −");
+  fraction((top) => filled(top, bars.above ? "1 − ᾱₖ" : "βₖ"), (bottom) => root(bottom, bars.below ? "1 − ᾱₖ" : "βₖ", true));
   text(row, "ε̂");
   text(row, ")").style.fontSize = "1.7em";
   text(row, "+");
-  root(row, noise === "beta" ? "βₜ" : "β̃ₜ");
-  text(row, "z");
+  root(row, noise === "beta" ? "βₖ" : "β̃ₖ");
+  text(row, "ε");
   line.setAttribute(
     "aria-label",
     `x t minus one equals one over the root of ${bars.front ? "alpha bar t" : "one minus beta t"}, times: x t minus ` +
@@ -259,7 +259,7 @@ function draw(view, stage, now, { times, values }) {
   c.fillText("noise", margin.left + 3, stage.height - margin.bottom - 4);
   c.textAlign = "right";
   c.fillText("data", stage.width - margin.right - 4, stage.height - margin.bottom - 4);
-  stage.legend([["noised data, ᾱₜv + 1 − ᾱₜ", "blue"]]);
+  stage.legend([["noised data, ᾱₖv + 1 − ᾱₖ", "blue"]]);
   stage.legend([[`sampler, ${now.noise === "ddim" ? "" : "noise of "}${NAMES[now.noise]}`, COLOURS[now.noise]]], { line: 30 });
   stage.place();
 }
