@@ -71,7 +71,7 @@ def _noise(seed: int) -> Iterator[Tensor]:
 class DigitsInTheBrowser(Widget):
     r"""Sixteen digits from noise, by a U-Net of 0.94 million weights that runs in the page.
 
-    .. math:: x_s = \alpha_s\hat x_0 + \sqrt{\sigma_s^2 - \tilde\sigma^2}\,\hat\varepsilon + \tilde\sigma z, \qquad
+    .. math:: x_s = \alpha_s\hat x_0 + \sqrt{\sigma_s^2 - \tilde\sigma^2}\,\hat\varepsilon + \tilde\sigma\varepsilon, \qquad
         \tilde\sigma^2 = \eta^2\,\tilde\beta
 
     The network predicts :math:`\hat v` and is told the log-SNR; the times lie at equal distances on the cosine
