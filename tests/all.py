@@ -37,7 +37,8 @@ STAGES: dict[str, list[list[str]]] = {
     # One file runs every notebook: its tests, and not whole files, go to the two workers.
     "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, "-n", "2", "--dist", "worksteal", "tests/notebooks"]],
     "book": [[PYTHON, "-m", "gmbook.build"]],
-    "browser": [[*PYTEST, "-n", "2", "tests/book"]],
+    # The chapters' pages take longest and come one after the other: a worker without work takes some of the other's.
+    "browser": [[*PYTEST, "-n", "2", "--dist", "worksteal", "tests/book"]],
 }
 QUICK: dict[str, list[list[str]]] = {
     "unit": [[*command, "-m", "not slow"] for command in STAGES["unit"]],
