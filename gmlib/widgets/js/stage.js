@@ -47,7 +47,8 @@ export class Stage {
     context.restore();
   }
 
-  // Names of lines in a row from the pixel `from` on, each an array [text, colour, dash]; what is too long for the row begins another.
+  // Names of lines in a row from the pixel `from` on, each an array [text, colour, dash]; what is too long for the row
+  // begins another.
   legend(entries, { from = this.margin.left, line = 11 } = {}) {
     const { context: c, view, width } = this;
     c.textAlign = "left";

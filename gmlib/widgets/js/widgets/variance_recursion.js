@@ -203,9 +203,9 @@ function formula(view, line, { noise, bars }) {
   text(row, "ε");
   line.setAttribute(
     "aria-label",
-    `x t minus one equals one over the root of ${bars.front ? "alpha bar t" : "one minus beta t"}, times: x t minus ` +
-      `${bars.above ? "one minus alpha bar t" : "beta t"} over the root of ${bars.below ? "one minus alpha bar t" : "beta t"} times epsilon hat; ` +
-      `plus noise of variance ${noise === "beta" ? "beta t" : "beta tilde t"}`,
+    `x k minus one equals one over the root of ${bars.front ? "alpha bar k" : "one minus beta k"}, times: x k minus ` +
+      `${bars.above ? "one minus alpha bar k" : "beta k"} over the root of ${bars.below ? "one minus alpha bar k" : "beta k"} times epsilon hat; ` +
+      `plus noise of variance ${noise === "beta" ? "beta k" : "beta tilde k"}`,
   );
 }
 
