@@ -8,17 +8,19 @@ export PYTHONPATH := book/_ext
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test unit serve lab notebooks outputs bench format clean
+.PHONY: help book test unit serve pdf zip lab notebooks outputs bench format clean
 
 help:
 	@echo "make book       install, execute the notebooks, build the site"
-	@echo "make test       the whole check (about ten minutes; what CI runs)"
+	@echo "make test       the whole check (up to an hour on two cores; what CI runs)"
 	@echo "make unit       the quick tests of gmlib: unit tests not marked slow, doctests, error messages"
 	@echo "make serve      look at the built site"
+	@echo "make pdf        print each chapter of the built site with Chromium, into _build/html/pdf"
+	@echo "make zip        the built site to take along, as a zip beside its pages"
 	@echo "make lab        open the chapters in JupyterLab"
 	@echo "make notebooks  the plain edition for Colab and GitHub, in _build/notebooks"
 	@echo "make outputs    refresh the committed outputs that the tests compare"
-	@echo "make bench      list the benchmarks (make bench NAME=vae runs one)"
+	@echo "make bench      the table of all benchmarks (make bench NAME=vae runs one, NAME=all all of them)"
 	@echo "make format     format code, clean notebooks"
 	@echo "make clean      remove what was built (rm -r .venv removes the environment)"
 
@@ -45,9 +47,13 @@ unit: $(READY)
 	@$(BIN)/python tests/all.py quick
 
 serve: $(READY)
-	@test -f _build/html/index.html || { echo "There is no site yet: make book"; exit 1; }
-	@echo "http://localhost:8000 (Ctrl-C ends)"
-	@$(BIN)/python -m http.server --directory _build/html --bind 127.0.0.1 8000
+	@$(BIN)/python -m gmbook.serve
+
+pdf: $(READY)
+	@$(BIN)/python -m gmbook.pdf
+
+zip: $(READY)
+	@$(BIN)/python -m gmbook.offline
 
 lab: $(READY)
 	@$(BIN)/python -m jupyter lab --notebook-dir chapters

@@ -24,6 +24,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from gmlib._files import write_text
+from gmlib._machine import processor
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -88,7 +89,7 @@ def write(name: str, rows: list[Row], *, device: str, settings: Mapping[str, Any
         "benchmark": name,
         "date": datetime.now(UTC).date().isoformat(),
         "machine": {
-            "processor": _processor(),
+            "processor": processor(),
             "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
             "system": platform.system(),
         },
@@ -145,11 +146,3 @@ def peak_mb(step: Callable[[], None]) -> float:
 def _middle(values: list[float]) -> tuple[float, tuple[float, float]]:
     low, _, high = statistics.quantiles(values, n=4)
     return statistics.median(values), (low, high)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

@@ -128,7 +128,7 @@ def check_count(name: str, value: Any, *, low: int = 1) -> None:
         raise ValueError(f"{name} must be at least {low}, got {value}")
 
 
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: Any, choices: tuple[str | int, ...]) -> None:
     """Raise ``ValueError`` unless ``value`` is one of ``choices``."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")

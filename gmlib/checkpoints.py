@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gmlib._files import replacing, sha256_of, write_text
+from gmlib._files import replacing, sha256_of
 from gmlib.data.files import asset, assets_folder
 
 MANIFEST = Path(__file__).parent / "manifest.json"
@@ -168,6 +168,7 @@ def register(name: str, weights: Path, entry: dict[str, Any]) -> Checkpoint:
         ValueError: this gmlib is not a clone, the file is no safetensors file, it is over 4 MB, or another
             checkpoint uses its name.
         TypeError: a field of the entry is missing or unknown.
+        OSError: there is no room, or no right to write in the assets folder; weights and manifest stay.
 
     Example:
         Every entry that was written can be read back; ``python -m gmlib.train RECIPE.toml --register`` writes
@@ -185,14 +186,22 @@ def register(name: str, weights: Path, entry: dict[str, Any]) -> Checkpoint:
         raise ValueError(
             f"weights must be at most 4 MB, got {weights.stat().st_size / 2**20:.1f} MB: {weights.name}"
         )
+    try:
+        load_file(weights)
+    except SafetensorError as error:
+        raise ValueError(
+            f"weights must be a safetensors file, got {weights}, which is none: {error}"
+        ) from error
     known = checkpoints()
     if any(other != name and c.file == weights.name for other, c in known.items()):
         raise ValueError(
             f"weights must have a file name of its own, got {weights.name}, which another name uses"
         )
     written = Checkpoint(file=weights.name, sha256=sha256_of(weights), **entry)
-    with replacing(folder / "checkpoints" / weights.name) as beside:
-        shutil.copyfile(weights, beside)
     entries = {key: dataclasses.asdict(value) for key, value in sorted((known | {name: written}).items())}
-    write_text(MANIFEST, json.dumps(entries, indent=2) + "\n")
+    # Both are written before either is renamed: a disk that is full half-way leaves the old pair, which fits together.
+    with replacing(MANIFEST) as manifest:
+        manifest.write_text(json.dumps(entries, indent=2) + "\n", "utf8")
+        with replacing(folder / "checkpoints" / weights.name) as beside:
+            shutil.copyfile(weights, beside)
     return written

@@ -38,14 +38,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gmlib._files import replacing, write_text
+from gmlib._files import write_tensors, write_text
 from gmlib.checkpoints import register
 from gmlib.data.files import assets_folder
 from gmlib.recipe import Recipe, load_recipe
-from gmlib.training import Task, TrainingDiverged, train
+from gmlib.training import OutOfMemory, Task, TrainingDiverged, train
 
 
 def run(recipe: Recipe, *, out: Path, resume: bool = True, progress: bool = False) -> dict[str, Any]:
@@ -63,6 +62,8 @@ def run(recipe: Recipe, *, out: Path, resume: bool = True, progress: bool = Fals
 
     Raises:
         TrainingDiverged: a term of the loss turned NaN or infinite.
+        OutOfMemory: a step does not fit into the device's memory.
+        OSError: a file cannot be written.
         ValueError: recipe, task or checkpoint do not fit together.
 
     Example:
@@ -96,8 +97,7 @@ def run(recipe: Recipe, *, out: Path, resume: bool = True, progress: bool = Fals
         "history": result.history,
     }
     if result.rank == 0:
-        with replacing(out / recipe.file) as beside:
-            save_file(exported, beside, metadata={"name": recipe.name, "seed": str(recipe.train.seed)})
+        write_tensors(out / recipe.file, exported, {"name": recipe.name, "seed": str(recipe.train.seed)})
         _write_json(out / "metrics.json", record)
     return record
 
@@ -236,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(
                 f"registered {recipe.name}: assets/checkpoints/{written.file}, SHA-256 {written.sha256[:12]}..."
             )
-    except (ValueError, TypeError, ImportError, OSError, TrainingDiverged) as error:
+    except (ValueError, TypeError, ImportError, OSError, TrainingDiverged, OutOfMemory) as error:
         print(f"gmlib.train: {error}", file=sys.stderr)
         return 1
     return 0

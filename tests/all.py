@@ -1,6 +1,8 @@
 """The whole check, stage by stage: ``python tests/all.py [STAGE ...]`` (default: all of them).
 
-``quick`` stands for the stages of ``make unit``: the tests of gmlib without those marked ``slow``.
+``quick`` stands for the stages of ``make unit``: the tests of gmlib without those marked ``slow``. Three stages run only
+when they are named, and once a week: ``nbval`` executes every notebook a second time, ``colab`` runs the plain edition in
+an environment like Colab's, and ``lab`` runs every notebook in JupyterLab.
 
 Every stage runs, also after one has failed; the last line counts what passed and what failed.
 """
@@ -26,19 +28,22 @@ GALLERY = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "book").glob("w
 STAGES: dict[str, list[list[str]]] = {
     "lint": [[str(BIN / "ruff"), "check", "."], [str(BIN / "ruff"), "format", "--check", "."]],
     "types": [[str(BIN / "pyright")]],
-    "house": [[*PYTEST, "tests/house"]],
+    "house": [[*PYTEST, "-n", "2", "tests/house"]],
     "unit": [
         [*PYTEST, *TWO, "tests", "--ignore=tests/house", "--ignore=tests/notebooks", "--ignore=tests/book"]
     ],
     "doctest": [[*PYTEST, *TWO, "--doctest-modules", "gmlib"]],
     "bad-input": [[*PYTEST, "-m", "bad_input", "tests"]],
     "execute": [[PYTHON, "-m", "gmbook.execute"]],
-    "nbval": [[*PYTEST, *TWO, *NBVAL, "chapters", *GALLERY]],
-    # One file runs every notebook: its tests, and not whole files, go to the two workers.
-    "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, "-n", "2", "--dist", "worksteal", "tests/notebooks"]],
+    "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, *TWO, "tests/notebooks"]],
     "book": [[PYTHON, "-m", "gmbook.build"]],
     # The chapters' pages take longest and come one after the other: a worker without work takes some of the other's.
-    "browser": [[*PYTEST, "-n", "2", "--dist", "worksteal", "tests/book"]],
+    "browser": [[*PYTEST, "-n", "2", "--dist", "worksteal", "-m", "not lab", "tests/book"]],
+}
+LONG: dict[str, list[list[str]]] = {
+    "nbval": [[*PYTEST, *TWO, *NBVAL, "chapters", *GALLERY]],
+    "colab": [[PYTHON, "-m", "gmbook.colab"]],
+    "lab": [[*PYTEST, "-m", "lab", "tests/book/test_lab.py"]],
 }
 QUICK: dict[str, list[list[str]]] = {
     "unit": [[*command, "-m", "not slow"] for command in STAGES["unit"]],
@@ -86,13 +91,14 @@ def run(stage: str, commands: list[list[str]]) -> tuple[bool, int, int]:
 
 def main(names: list[str]) -> int:
     """Run the stages that are asked for; 1 when one fails."""
-    unknown = [name for name in names if name not in STAGES and name != "quick"]
+    every = STAGES | LONG
+    unknown = [name for name in names if name not in every and name != "quick"]
     if unknown:
-        print(f"unknown: {', '.join(unknown)}; the stages are {', '.join(STAGES)}, and quick")
+        print(f"unknown: {', '.join(unknown)}; the stages are {', '.join(every)}, and quick")
         return 2
     wanted: list[tuple[str, list[list[str]]]] = []
     for name in names or STAGES:
-        wanted += QUICK.items() if name == "quick" else [(name, STAGES[name])]
+        wanted += QUICK.items() if name == "quick" else [(name, every[name])]
     begin, lines, total = time.perf_counter(), [], [0, 0]
     for number, (stage, commands) in enumerate(wanted, 1):
         print(f"\n== {stage} ({number} of {len(wanted)}) " + "=" * 60, flush=True)

@@ -7,6 +7,7 @@ runs without the checker; `make test` runs them in a second process with JAXTYPI
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 CHECK_TYPES = os.environ.get("JAXTYPING_DISABLE", "0") not in ("1", "true", "True")
 if CHECK_TYPES:
@@ -30,6 +31,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "gpu" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="no CUDA device on this machine"))
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file may grow beyond 64 kB: a disk that is full in the middle of a write, as the operating system tells it."""
+    resource = pytest.importorskip("resource", reason="only POSIX limits the size of files")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
 from pathlib import Path
 
 import pytest
+import torch
 
-from gmlib._files import replacing, sha256_of, write_text
+from gmlib._files import NotWritten, replacing, sha256_of, write_tensors, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -89,6 +91,60 @@ def test_text_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
 def test_hash(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
     assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_tensors_that_find_no_room_leave_the_old_ones(tmp_path: Path, small_files: None) -> None:
+    """safetensors writes from Rust and raises an error of its own; a user gets the same message for all files."""
+    path = tmp_path / "a.safetensors"
+    write_tensors(path, {"a": torch.ones(2)}, {"seed": "0"})
+    before = path.read_bytes()
+    with pytest.raises(
+        NotWritten, match=r"a\.safetensors could not be written: it is larger.*is as it was\."
+    ):
+        write_tensors(path, {"a": torch.ones(50_000)}, {})
+    assert path.read_bytes() == before
+    assert names(tmp_path) == ["a.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("number", "cure"),
+    [
+        (errno.ENOSPC, "the disk is full: free some space and try again"),
+        (errno.EROFS, "the folder is read-only: choose another one, or make it writable"),
+        (errno.EACCES, "you may not write there: choose another folder, or change its permissions"),
+        (errno.EIO, os.strerror(errno.EIO)),
+    ],
+)
+def test_what_cannot_be_written_is_named_with_the_cure(tmp_path: Path, number: int, cure: str) -> None:
+    path = tmp_path / "file"
+
+    def fail_half_way() -> None:
+        with replacing(path) as beside:
+            beside.write_text("ha")
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(NotWritten) as error:
+        fail_half_way()
+    assert str(error.value) == f"{path} could not be written: {cure}. Nothing is left of it."
+    assert error.value.errno == number
+    write_text(path, "good")
+    with pytest.raises(NotWritten, match="The file of that name is as it was"):
+        fail_half_way()
+    assert (path.read_text(), names(tmp_path)) == ("good", ["file"])
+
+
+def test_a_path_that_cannot_be_is_named(tmp_path: Path) -> None:
+    write_text(tmp_path / "file", "good")
+    (tmp_path / "folder").mkdir()
+    for path, why in [("file/below", "is a file and no folder"), ("folder", "it is a folder")]:
+        with pytest.raises(NotWritten, match=rf"{path} could not be written: .*{why}"):
+            write_text(tmp_path / path, "text")
+    assert names(tmp_path) == ["file"]
+
+
+def test_an_error_about_another_file_is_its_own(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="absent"), replacing(tmp_path / "file"):
+        (tmp_path / "elsewhere" / "absent").read_text()
 
 
 def test_nobody_else_writes_beside_and_renames() -> None:

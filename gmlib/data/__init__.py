@@ -15,6 +15,7 @@ from gmlib.data.files import AssetError
 from gmlib.data.labelled import LabelledImages
 from gmlib.data.letters import LETTERS, letters
 from gmlib.data.mnist import MNIST_LEVELS, mnist
+from gmlib.data.strokes import slant, thickness
 
 __all__ = [
     "CITIES",
@@ -43,4 +44,6 @@ __all__ = [
     "mnist",
     "quantise",
     "replace_by_noise",
+    "slant",
+    "thickness",
 ]

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gmlib._extras import require
-from gmlib._files import sha256_of
+from gmlib._files import NotWritten, is_about_writing, sha256_of
 
 
 class AssetError(RuntimeError):
@@ -135,7 +135,7 @@ def fetch(name: str, sha256: str, bases: Sequence[str]) -> Path:
         Path of a file with that hash.
 
     Raises:
-        AssetError: no base gave the file; the message lists what each one answered.
+        AssetError: no base gave the file, and the message lists what each one answered; or the cache cannot be written.
         ImportError: a download is needed and pooch is not installed.
 
     Example:
@@ -155,6 +155,11 @@ def fetch(name: str, sha256: str, bases: Sequence[str]) -> Path:
         try:
             return Path(pooch.retrieve(url, known_hash=sha256, fname=path.name, path=path.parent))
         except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and is_about_writing(error):
+                # No other address would help.
+                raise AssetError(
+                    f"{NotWritten(path, error)} GMLIB_CACHE names another folder for downloads"
+                ) from error
             answers.append(f"{url}: {error}")
     state = "the copy there is damaged" if path.is_file() else "it is not there yet"
     raise AssetError(

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 from gmlib._files import write_text
-from gmlib.exercises.grading import grade
+from gmlib.exercises.grading import grade, left_out, printable
 from gmlib.exercises.registry import listed
 from gmlib.exercises.sandbox import Limits, NoSandbox
 
 
 def main(arguments: list[str]) -> int:
-    """List the exercises or grade a folder; 2 when that cannot be done.
+    """List the exercises or grade a folder; 2 when that cannot be done, 1 when the marks cannot be written.
 
     Example:
         >>> main(["list", "elbo"])  # doctest: +ELLIPSIS
@@ -45,16 +45,27 @@ def main(arguments: list[str]) -> int:
             trusted=chosen.trusted,
             seed=chosen.seed,
             limits=limits,
-            tell=lambda name: print(f"  {name}", file=sys.stderr, flush=True),
+            tell=lambda name: print(f"  {printable(name)}", file=sys.stderr, flush=True),
         )
+        if others := left_out(chosen.folder):
+            print(
+                f"not graded, for want of a .py or .ipynb file: {printable(', '.join(others))}",
+                file=sys.stderr,
+            )
     except (ValueError, NoSandbox) as error:
         print(f"gmlib.exercises: {error}", file=sys.stderr)
         return 2
+    problem = ""
     # The file first: whoever reads the table may close the pipe.
     if chosen.json is not None:
-        write_text(chosen.json, grades.text())
+        try:
+            write_text(chosen.json, grades.text())
+        except OSError as error:
+            problem = f"gmlib.exercises: {error} `--seed {grades.seed}` gives the same marks again."
     print(grades.table())
-    return 0
+    if problem:
+        print(problem, file=sys.stderr)
+    return 1 if problem else 0
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ class Mark:
 
     Attributes:
         state: ``"passed"``, ``"failed"``, ``"crashed"``, ``"not done"``, ``"missing"``, ``"timed out"``,
-            ``"ended early"`` or ``"unreadable"``.
+            ``"ended early"``, ``"overran"`` or ``"unreadable"``.
         mistake: the usual mistake that it looks like, or empty.
         says: what the student would have read.
     """
@@ -50,8 +50,7 @@ class Grades:
     def table(self) -> str:
         """The marks as text, one line a submission; the columns are numbered and named below."""
         ids = list(next(iter(self.marks.values()), {}))
-        # A file's name is the student's choice: nothing in it may reach the terminal as a command.
-        names = {name: "".join(c if c.isprintable() else "?" for c in name) for name in self.marks}
+        names = {name: printable(name) for name in self.marks}
         width = max(map(len, names.values()), default=0)
         head = " " * width + "  " + " ".join(f"{i:>2}" for i in range(1, len(ids) + 1)) + "  passed"
         rows = [head]
@@ -60,18 +59,46 @@ class Grades:
             passed = sum(mark.state == "passed" for mark in marks.values())
             rows.append(f"{names[name]:<{width}}  {signs}  {passed:>3} of {len(ids)}")
         key = "   ".join(f"{sign} {state}" for state, sign in SIGNS.items())
-        rows += ["", f"{key}   ? timed out, ended early or unreadable"]
+        rows += ["", f"{key}   ? timed out, ended early, overran or unreadable"]
         rows += [f"{i:>2} {id}" for i, id in enumerate(ids, 1)]
         return "\n".join(rows)
 
     def text(self) -> str:
         """The marks as JSON."""
+        # A name need not be UTF-8, and JSON must.
         marks = {
-            name: {id: asdict(mark) for id, mark in exercises.items()}
+            name.encode("utf8", "backslashreplace").decode(): {
+                id: asdict(mark) for id, mark in exercises.items()
+            }
             for name, exercises in self.marks.items()
         }
         about = {"seed": self.seed, "confined": self.confined, "submissions": marks}
         return json.dumps(about, indent=1, ensure_ascii=False) + "\n"
+
+
+def printable(name: str) -> str:
+    """A file's name for the terminal. It is the student's choice: nothing in it may arrive as a command.
+
+    Example:
+        >>> printable("a\\x1b[2J.py")
+        'a?[2J.py'
+    """
+    return "".join(c if c.isprintable() else "?" for c in name)
+
+
+def left_out(folder: Path) -> list[str]:
+    """What lies in the folder and is not graded, but for hidden files: links, folders, files of another kind.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("ada.py", "bob.zip"):
+        ...         Path(folder, name).touch()
+        ...     left_out(Path(folder))
+        ['bob.zip']
+    """
+    taken = {path.name for path in submissions(folder)}
+    return sorted(p.name for p in folder.iterdir() if p.name[0] != "." and p.name not in taken)
 
 
 def submissions(folder: Path) -> list[Path]:
@@ -159,5 +186,9 @@ def _mark(exercise: Exercise, cases: list[dict[str, object]], given: Answered | 
         return Mark("missing", says=f"There is no `{exercise.answer}` in the file.")
     if given.case >= len(cases):
         return Mark("unreadable")
-    report = judge(exercise, cases, given)
+    try:
+        report = judge(exercise, cases, given)
+    except Exception:
+        # Numbers of the student's choice, of any shape: whatever they upset, the others are graded.
+        return Mark("unreadable")
     return Mark(report.state, report.mistake, str(report))

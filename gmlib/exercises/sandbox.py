@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from gmlib.exercises._watch import overran
 from gmlib.exercises.answers import Answered
 from gmlib.exercises.exercise import Exercise
 from gmlib.exercises.values import decode, encode, value
@@ -26,6 +27,8 @@ from gmlib.exercises.values import decode, encode, value
 PACKAGE = Path(__file__).resolve().parents[1]
 MOST = 1 << 21
 """Bytes that one submission may send."""
+LOOK = 0.1
+"""Seconds between two looks at what a submission's processes use."""
 
 
 class NoSandbox(RuntimeError):
@@ -47,7 +50,7 @@ class Limits:
     Attributes:
         seconds: wall-clock seconds for one exercise.
         start: wall-clock seconds to start Python and to load the submission.
-        memory: bytes for each process, beyond what Python and torch take.
+        memory: bytes for each process, beyond what Python and torch take; all together may hold twice that.
     """
 
     seconds: float = 20.0
@@ -157,7 +160,7 @@ def run(
 
     Returns:
         For each exercise what its answer gave, or why there is nothing: ``"timed out"``, ``"ended early"``,
-        ``"unreadable"``.
+        ``"overran"`` (too many processes, or too much memory together), ``"unreadable"``.
 
     Raises:
         NoSandbox: ``trusted`` is false, and code cannot be confined here.
@@ -229,7 +232,7 @@ def _process(
             process.stdin.close()
         except OSError:
             pass
-        return _listen(reader, [exercise for exercise, _ in tasks], limits)
+        return _listen(reader, process.pid, [exercise for exercise, _ in tasks], limits)
     finally:
         os.close(reader)
         _end(process)
@@ -245,7 +248,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _listen(
-    reader: int, exercises: list[Exercise], limits: Limits
+    reader: int, pid: int, exercises: list[Exercise], limits: Limits
 ) -> tuple[dict[str, Answered | str], bool, str]:
     """Read one line an exercise, in their order, each before its deadline; nothing in a line is trusted."""
     found: dict[str, Answered | str] = {}
@@ -256,8 +259,12 @@ def _listen(
         while len(found) < len(exercises):
             while b"\n" not in buffer:
                 left = deadline - time.monotonic()
-                if left <= 0 or not selector.select(left):
+                if left <= 0:
                     return found, loaded, "timed out"
+                if overran(pid, 2 * limits.memory):
+                    return found, loaded, "overran"
+                if not selector.select(min(left, LOOK)):
+                    continue
                 part = os.read(reader, 1 << 16)
                 total += len(part)
                 if not part:
@@ -284,6 +291,8 @@ def _read(line: bytes, exercise: Exercise) -> Answered | str:
             return "unreadable"
         values = tuple(decode(part) for part in message["values"]) if state == "values" else ()
         case = int(message["case"])
-        return Answered(state, values, str(message["text"])[:5000], max(case, 0))
+        # Half of a surrogate pair is no character: it would stop whoever writes the marks.
+        text = str(message["text"])[:5000].encode("utf8", "replace").decode()
+        return Answered(state, values, text, max(case, 0))
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return "unreadable"

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+LARGEST = 100_000
+"""Numbers in a value, and the size of each of its dimensions; no exercise takes or wants half as many."""
+DIMENSIONS = 16
+"""Dimensions of a value."""
 
 
 class OddValue(TypeError):
@@ -56,6 +62,10 @@ def _value(found: Any) -> Value:
             raise OddValue("a complex tensor")
         if found.layout != torch.strided or found.is_nested:
             raise OddValue("a sparse or nested tensor")
+        if not _is_small(found.shape):
+            raise OddValue(
+                f"an array of {found.dim()} dimensions and {found.numel()} numbers, too large for any answer"
+            )
         coarse = found.dtype in (torch.float32, torch.float16, torch.bfloat16)
         return Value(found.detach().to("cpu", torch.float64).clone(), coarse)
     if isinstance(found, bool | int | float):
@@ -72,6 +82,11 @@ def _value(found: Any) -> Value:
         if array.dtype.kind in "fiub":
             return Value(torch.tensor(array.tolist(), dtype=torch.float64), array.dtype.itemsize < 8)
     raise OddValue(f"a value of type {type(found).__name__}")
+
+
+def _is_small(shape: Sequence[int]) -> bool:
+    within = len(shape) <= DIMENSIONS and all(0 <= n <= LARGEST for n in shape)
+    return within and math.prod(shape) <= LARGEST
 
 
 def close(given: Value, due: Value, rtol: float) -> bool:
@@ -99,7 +114,7 @@ def shown(found: Any) -> str:
     if isinstance(found, Tensor):
         if found.dim() == 0:
             return _number(found.item())
-        if found.numel() > 12:
+        if found.numel() > 12 or found.numel() == 0:
             return f"an array of shape {tuple(found.shape)}"
         return _rows(found.tolist())
     return _number(found) if isinstance(found, float) else repr(found)
@@ -137,7 +152,8 @@ def decode(text: Any) -> Value:
     try:
         shape = [int(n) for n in text["shape"]]
         numbers = [float(n) for n in text["numbers"]]
-        if any(n < 0 for n in shape) or math.prod(shape) != len(numbers):
+        # An array without numbers may have any number of rows, and a list of them takes the memory of all.
+        if not _is_small(shape) or math.prod(shape) != len(numbers):
             raise ValueError
         return Value(torch.tensor(numbers, dtype=torch.float64).reshape(shape), text["coarse"] is True)
     except (KeyError, TypeError, ValueError, OverflowError, IndexError, RuntimeError):

@@ -91,7 +91,7 @@ class Denoiser(nn.Module):
         check_choice("parameterisation", parameterisation, PARAMETERISATIONS)
         self.network = network
         self.schedule = schedule
-        self.parameterisation = parameterisation
+        self.parameterisation: Parameterisation = parameterisation
 
     def forward(self, x: Point, t: Time, **condition: Any) -> Point:
         """The network's own prediction, whatever it is of.

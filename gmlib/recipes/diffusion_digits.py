@@ -16,11 +16,13 @@ from torch import Tensor, nn
 from gmlib._checks import check_choice, check_count, check_number
 from gmlib.data import DIGITS_LEVELS, LabelledImages, digits
 from gmlib.diffusion import LevelNetwork, denoising_loss, low_discrepancy_times, vdm_bound
-from gmlib.metrics import bits_per_dim, feature_network, mean_estimate
+from gmlib.diffusion.guidance import told_or_not
+from gmlib.metrics import bits_per_dim, mean_estimate
 from gmlib.nn import ResidualMLP, TimeAndClass
 from gmlib.nn.zeroed import zeroed
 from gmlib.noise import DDPM, Denoiser, ancestral, ddpm_times, start_noise
 from gmlib.recipes.score_digits import as_levels, digit_measures
+from gmlib.recipes.seen_as import seen_as
 from gmlib.training import Task
 
 LOW, HIGH = -10.0, 8.0
@@ -155,7 +157,7 @@ def loss(
     """
     assert isinstance(model, Denoiser)
     (x, label), (draw, t, told) = batch, noise
-    label = torch.where(told, label, CLASSES)
+    label = told_or_not(label, told, CLASSES)
     error = denoising_loss(model, scaled(x), t, draw, target="v", label=label).total
     return {"loss": error.mean() / SIZE}
 
@@ -208,8 +210,8 @@ def recognised(images: Float[Tensor, "n 64"], label: Int[Tensor, " n"]) -> float
         >>> recognised(test.images.flatten(1).float() / 16, test.labels) > 0.93
         True
     """
-    logits = feature_network("features-digits")(images.unflatten(1, (1, 8, 8)).cpu())
-    return (logits.argmax(1) == label.cpu()).float().mean().item()
+    seen = seen_as(images.unflatten(1, (1, 8, 8)), "features-digits")
+    return (seen == label.cpu()).float().mean().item()
 
 
 def evaluator(held_out: Split, *, draws: int = 20) -> Callable[[nn.Module], dict[str, float]]:

@@ -8,27 +8,29 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from gmlib._checks import check_choice, check_count
-from gmlib.data import MNIST_LEVELS, mnist
+from gmlib._checks import check_count
+from gmlib.data import MNIST_LEVELS
 from gmlib.diffusion import denoising_loss, low_discrepancy_times, vdm_bound
 from gmlib.metrics import bits_per_dim, mean_estimate
 from gmlib.nn import PixelUNet
 from gmlib.noise import Denoiser, LogSNRClock, VPCosine
+from gmlib.recipes.mnist_split import Split, mnist_split
 from gmlib.training import Task
 
-HELD_BACK = 5000
-"""Images of the full training set, the last ones, that are kept to choose settings with."""
 LOW, HIGH = -10.0, 13.0
 """Range of log-SNR: at the low end an image is lost, at the high one its grey levels can be read off."""
+FIRST, LAST = 0.002, 0.99
+"""Range of times, which the error of v on held-out images is averaged over."""
 SIZE = 784
 
 
-def mnist_denoiser(*, widths: Sequence[int] = (48, 64), patch: int = 2) -> Denoiser:
+def mnist_denoiser(*, widths: Sequence[int] = (48, 64), patch: int = 2, classes: int = 0) -> Denoiser:
     """The untrained model: a `PixelUNet` told the log-SNR, which predicts v, on the cosine schedule.
 
     Args:
         widths: channels of the levels of the U-Net.
         patch: pixels that make one place of the finest level, in each direction.
+        classes: number of classes that it can be told, 0 for none.
 
     Example:
         >>> from gmlib.recipes.diffusion_mnist import mnist_denoiser
@@ -36,7 +38,8 @@ def mnist_denoiser(*, widths: Sequence[int] = (48, 64), patch: int = 2) -> Denoi
         939204
     """
     schedule = VPCosine()
-    return Denoiser(LogSNRClock(PixelUNet(1, widths, patch=patch), schedule, LOW, HIGH), schedule, "v")
+    network = PixelUNet(1, widths, patch=patch, classes=classes)
+    return Denoiser(LogSNRClock(network, schedule, LOW, HIGH), schedule, "v")
 
 
 def scaled(levels: Tensor) -> Float[Tensor, "..."]:
@@ -55,7 +58,7 @@ def mnist_diffusion(
     widths: Sequence[int] = (48, 64),
     patch: int = 2,
     full: bool = True,
-    evaluate_on: str = "test",
+    evaluate_on: Split = "test",
     eval_images: int = 10_000,
     draws: int = 2,
 ) -> Task:
@@ -83,12 +86,8 @@ def mnist_diffusion(
         >>> mnist_diffusion(widths=[8], full=False, evaluate_on="validation").data.shape
         torch.Size([9000, 1, 28, 28])
     """
-    check_choice("evaluate_on", evaluate_on, ("validation", "test"))
     check_count("eval_images", eval_images, low=2)
-    train, held_out = mnist("train", full=full).images, mnist("test", full=full).images
-    if evaluate_on == "validation":
-        kept = HELD_BACK if full else 1000
-        train, held_out = train[:-kept], train[-kept:]
+    train, held_out = (part.images for part in mnist_split(evaluate_on, full=full))
     model = mnist_denoiser(widths=widths, patch=patch)
     first, last = (float(model.schedule.t_of_log_snr(level)) for level in (HIGH, LOW))
 

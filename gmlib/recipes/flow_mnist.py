@@ -10,13 +10,12 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from gmlib._checks import check_choice, check_count
-from gmlib.data import MNIST_LEVELS, mnist
+from gmlib.data import MNIST_LEVELS
 from gmlib.flows import Dequantised, spline_image_flow, spline_noise, start_at_marginals
 from gmlib.metrics import bits_per_dim, mean_estimate
+from gmlib.recipes.mnist_split import Split, mnist_split
 from gmlib.training import Task
 
-HELD_BACK = 5000
-"""Images of the full training set, the last ones, that are kept to choose settings with."""
 SIZE = 784
 
 
@@ -29,7 +28,7 @@ def mnist_flow(
     noise: str = "variational",
     noise_hidden: int = 24,
     full: bool = True,
-    evaluate_on: str = "test",
+    evaluate_on: Split = "test",
     eval_images: int = 10_000,
     samples: int = 8,
 ) -> Task:
@@ -60,14 +59,9 @@ def mnist_flow(
         torch.Size([9000, 1, 28, 28])
     """
     check_choice("noise", noise, ("uniform", "variational"))
-    check_choice("evaluate_on", evaluate_on, ("validation", "test"))
     check_count("eval_images", eval_images, low=2)
     shape = (1, 28, 28)
-    train = mnist("train", full=full).images
-    held_out = mnist("test", full=full).images
-    if evaluate_on == "validation":
-        kept = HELD_BACK if full else 1000
-        train, held_out = train[:-kept], train[-kept:]
+    train, held_out = (part.images for part in mnist_split(evaluate_on, full=full))
     flow = spline_image_flow(shape, bins=bins, hidden=hidden, blocks=blocks, coarse_hidden=coarse_hidden)
     start_at_marginals(flow, train)
     fills = spline_noise(shape, hidden=noise_hidden) if noise == "variational" else None

@@ -5,7 +5,17 @@
 
 from gmlib.training.config import Task, TrainConfig
 from gmlib.training.loop import CHECKPOINT, TrainResult, train
+from gmlib.training.memory import OutOfMemory
 from gmlib.training.monitor import TrainingDiverged
 from gmlib.training.processes import resolve_device
 
-__all__ = ["CHECKPOINT", "Task", "TrainConfig", "TrainResult", "TrainingDiverged", "resolve_device", "train"]
+__all__ = [
+    "CHECKPOINT",
+    "OutOfMemory",
+    "Task",
+    "TrainConfig",
+    "TrainResult",
+    "TrainingDiverged",
+    "resolve_device",
+    "train",
+]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gmlib._files import replacing
+from gmlib._files import write_tensors
 from gmlib.training._fingerprint import differences
 from gmlib.training.config import TrainConfig
 
-_KEY = "gmlib.training"
+_KEY, _SUM = "gmlib.training", "sha256"
 
 
 def save(
@@ -35,7 +35,7 @@ def save(
     """Write the state after ``step`` steps beside ``path``, then rename it.
 
     Tensors are called ``model/NAME``, ``ema/NAME`` and ``optimizer/INDEX/NAME``; the rest is JSON in the
-    header.
+    header, with a hash of all.
 
     Args:
         path: the checkpoint's place.
@@ -48,6 +48,9 @@ def save(
         model: the model.
         ema: the model with averaged weights, or None.
         optimizer: the optimiser, with its moments.
+
+    Raises:
+        OSError: there is no room for it, or no right to write it.
     """
     tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
     if ema is not None:
@@ -64,8 +67,8 @@ def save(
     }
     # A clone each: safetensors refuses tensors that share memory, as tied weights do.
     whole = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    with replacing(path) as beside:
-        save_file(whole, beside, metadata={_KEY: json.dumps(meta)})
+    about = json.dumps(meta)
+    write_tensors(path, whole, {_KEY: about, _SUM: _sha256(about, whole)})
 
 
 def load(
@@ -95,9 +98,13 @@ def load(
     """
     try:
         with safe_open(path, framework="pt") as file:
-            meta = json.loads((file.metadata() or {})[_KEY])
+            header = file.metadata() or {}
+            meta = json.loads(header[_KEY])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, OSError) as error:
+        # safetensors itself sees what is cut off, but no flipped byte. A checkpoint from before there were sums has none.
+        if header.get(_SUM, now := _sha256(header[_KEY], tensors)) != now:
+            raise ValueError("its content is not what was written")
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise ValueError(f"{path} is damaged or no checkpoint ({error}): remove it to start over") from error
     # A checkpoint from before there were fingerprints has none, and cannot be told from one of another task.
     found = config.differences(meta["config"]) + differences(meta.get("fingerprint", {}), fingerprint)
@@ -129,3 +136,12 @@ def load(
         state.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
     return meta
+
+
+def _sha256(about: str, tensors: dict[str, Tensor]) -> str:
+    """A hash of the header's text and of all tensors with their names."""
+    digest = hashlib.sha256(about.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from gmlib.training._pieces import (
     progress_bar,
     seed_default,
 )
-from gmlib.training._turns import turns_of
-from gmlib.training.batches import Batches, seed_from
+from gmlib.training._turns import Turn, turns_of
+from gmlib.training.batches import Batches, seed_from, share
 from gmlib.training.config import Task, TrainConfig
+from gmlib.training.memory import OutOfMemory, largest_that_fits
 from gmlib.training.monitor import READ_EVERY, Monitor
 from gmlib.training.processes import Process, join
 
@@ -101,6 +103,8 @@ def train(
 
     Raises:
         TrainingDiverged: a term of the loss turned NaN or infinite.
+        OutOfMemory: a step does not fit into the device's memory; the message has a batch size that does.
+        OSError: the checkpoint cannot be written, and the last one stays.
         ValueError: the checkpoint belongs to another run, and the message says what differs; the batch does not
             fit data or processes; the loss does not return a scalar called ``"loss"``; ``fingerprint`` has a key
             "data", "model" or "players", which are filled in here; a trainable weight belongs to none of the players.
@@ -159,6 +163,27 @@ def _train(
         kept = _state.load(good, config=config, fingerprint=about, model=model, ema=ema, optimizer=optimizer)
         first, history, window, before = kept["step"], kept["history"], kept["window"], kept["seconds"]
 
+    def move(turn: Turn, batch: Any, noise: Any, step: int, fresh: bool) -> dict[str, Tensor]:
+        """One step of the optimiser."""
+        with turn.alone():
+            with precision:
+                terms = turn.objective(batch, noise)
+            if fresh:
+                _check_terms(terms)
+            terms["loss"].backward()
+        if config.grad_clip:
+            terms = terms | {"grad_norm": nn.utils.clip_grad_norm_(parameters, config.grad_clip)}
+        for group in optimizer.param_groups:
+            group["lr"] = config.lr_at(step)
+        optimizer.step()
+        optimizer.zero_grad()
+        return terms
+
+    def move_part(turn: Turn, batch: Any, noise: Any, step: int, count: int) -> None:
+        """The same with the first rows only, after a step that failed."""
+        optimizer.zero_grad()
+        move(turn, share(batch, 0, count), share(noise, 0, count), step, fresh=False)
+
     monitor = Monitor(process, first)
     precision = torch.autocast(device.type, torch.bfloat16) if config.amp else nullcontext()
     started = timed_from = time.perf_counter()
@@ -170,18 +195,14 @@ def _train(
             seed_default(seed_from(config.seed, "model", step, process.rank), device)
             batch, noise = batches.at(step)
             turn, fresh = turns[step % len(turns)], step - first < len(turns)
-            with turn.alone():
-                with precision:
-                    terms = turn.objective(batch, noise)
-                if fresh:
-                    _check_terms(terms)
-                terms["loss"].backward()
-            if config.grad_clip:
-                terms = terms | {"grad_norm": nn.utils.clip_grad_norm_(parameters, config.grad_clip)}
-            for group in optimizer.param_groups:
-                group["lr"] = config.lr_at(step)
-            optimizer.step()
-            optimizer.zero_grad()
+            try:
+                terms = move(turn, batch, noise, step, fresh)
+            except torch.OutOfMemoryError as error:
+                error = error.with_traceback(None)  # its frames hold what the step had computed
+                attempt = partial(move_part, turn, batch, noise, step)
+                # Several processes would wait for each other's gradients.
+                fits = largest_that_fits(model, config.batch_size, attempt) if process.world == 1 else None
+                raise OutOfMemory(step, config.batch_size, fits, process, good) from error
             average()
             monitor.add(turn.label, terms)
             bar.update()

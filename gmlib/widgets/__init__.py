@@ -20,8 +20,12 @@ from gmlib.widgets.digits_chain import DigitsChain
 from gmlib.widgets.digits_in_the_browser import DigitsInTheBrowser
 from gmlib.widgets.dirac_laboratory import DiracLaboratory
 from gmlib.widgets.euler_to_ode import EulerToOde
+from gmlib.widgets.fill_the_gap import FillTheGap
 from gmlib.widgets.forward_and_back import ForwardAndBack
 from gmlib.widgets.gradient_estimators import GradientEstimators
+from gmlib.widgets.guidance_weight import GuidanceWeight
+from gmlib.widgets.guided_digits import GuidedDigits
+from gmlib.widgets.guided_field import GuidedField
 from gmlib.widgets.honest_dashboard import HonestDashboard
 from gmlib.widgets.hopfield_letters import HopfieldLetters
 from gmlib.widgets.importance_samples import ImportanceSamples
@@ -46,8 +50,12 @@ __all__ = [
     "DigitsInTheBrowser",
     "DiracLaboratory",
     "EulerToOde",
+    "FillTheGap",
     "ForwardAndBack",
     "GradientEstimators",
+    "GuidanceWeight",
+    "GuidedDigits",
+    "GuidedField",
     "HonestDashboard",
     "HopfieldLetters",
     "ImportanceSamples",

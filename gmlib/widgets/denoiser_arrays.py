@@ -24,7 +24,7 @@ def denoiser_arrays(denoiser: Denoiser) -> dict[str, Tensor]:
 
     Raises:
         TypeError: a part of the denoiser is another one.
-        ValueError: it predicts something else than v, or has classes, which the browser does not know.
+        ValueError: it predicts something else than v.
 
     Example:
         >>> from gmlib.recipes.diffusion_mnist import mnist_denoiser
@@ -45,8 +45,6 @@ def denoiser_arrays(denoiser: Denoiser) -> dict[str, Tensor]:
         raise ValueError(f"denoiser must predict v, got {denoiser.parameterisation!r}")
     pixels = clock.network
     network = pixels.unet
-    if network.told.classes:
-        raise ValueError(f"denoiser must have no classes, got {network.told.classes}")
     attention = network.middle[1]
     settings = {
         "groups": [network.norm.num_groups],

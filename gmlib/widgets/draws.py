@@ -87,3 +87,27 @@ class Draws:
                 r = spare * spare + value * value
             self._spare = (spare, r)
         return value * math.sqrt(-2 * math.log(r) / r)
+
+
+def separate_draws(seed: int, n: int) -> list[Draws]:
+    r"""Draws of ``n`` things whose seeds come from one seed, as ``seedsOf`` in ``js/digit_page.js`` has them.
+
+    Args:
+        seed: an integer from 0 to :math:`2^{31} - 1`.
+        n: how many.
+
+    Returns:
+        One generator for each.
+
+    Raises:
+        TypeError: an argument is not an integer.
+        ValueError: one is out of its range.
+
+    Example:
+        >>> a, b = separate_draws(0, 2)
+        >>> a.uniform() == b.uniform()
+        False
+    """
+    check_count("n", n)
+    seeds = Draws(seed)
+    return [Draws(int(seeds.uniform() * 2**31)) for _ in range(n)]

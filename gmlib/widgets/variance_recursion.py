@@ -9,15 +9,15 @@ import traitlets
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_choice, check_count, check_number
+from gmlib._checks import check_choice, check_number
 from gmlib.diffusion.variance_recursion import variance_recursion
 from gmlib.noise import DDPM
 from gmlib.noise.samplers import Step, steps_of
 from gmlib.widgets.base import STATIC, Widget
+from gmlib.widgets.chain_steps import COUNTS, check_steps
 
 F64 = torch.float64
 VARIANCES = (0.01, 4.0)
-STEPS = tuple(n for n in range(1, 1001) if 1000 % n == 0)
 NOISES = ("beta", "beta_tilde", "ddim")
 
 
@@ -99,7 +99,7 @@ class VarianceRecursion(Widget):
     variance = traitlets.Float(0.25, min=VARIANCES[0], max=VARIANCES[1], help="variance of the data").tag(
         sync=True
     )
-    steps = traitlets.Enum([*STEPS], 1000, help="number of steps").tag(sync=True)
+    steps = traitlets.Enum([*COUNTS], 1000, help="number of steps").tag(sync=True)
     noise = traitlets.Enum([*NOISES], "beta", help="variance of the noise of a step").tag(sync=True)
     front = traitlets.Bool(False, help="whether the root in front has a bar").tag(sync=True)
     above = traitlets.Bool(False, help="whether the factor above the noise has a bar").tag(sync=True)
@@ -118,9 +118,7 @@ class VarianceRecursion(Widget):
         last_noise: bool = False,
     ) -> None:
         check_number("variance", variance, low=VARIANCES[0], high=VARIANCES[1])
-        check_count("steps", steps)
-        if steps not in STEPS:
-            raise ValueError(f"steps must divide 1000, got {steps}")
+        check_steps(steps, COUNTS)
         check_choice("noise", noise, NOISES)
         for name, value in (("front", front), ("above", above), ("below", below), ("last_noise", last_noise)):
             if not isinstance(value, bool):

@@ -1,23 +1,23 @@
-"""The built site behind a local server with a strict policy, and a browser to look at it with."""
+"""The built site behind a local server with the book's policy, and a browser to look at it with."""
 
 from __future__ import annotations
 
-import functools
-import http.server
+import contextlib
 import os
-import shutil
-import threading
-from collections.abc import Iterator
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from gmbook.house import HTML
+from gmbook.house import HTML, ROOT
+from gmbook.serve import chromium, serving
 
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:"
-)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",
@@ -28,31 +28,13 @@ QUIET = (
 )
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Files of the site, with a policy under which a request to another site fails."""
-
-    def end_headers(self) -> None:
-        self.send_header("Content-Security-Policy", POLICY)
-        super().end_headers()
-
-    def log_message(self, *args: Any) -> None:
-        """Stay quiet."""
-
-
 @pytest.fixture(scope="session")
 def site() -> Iterator[str]:
     """The address of the built site."""
     if not (HTML / "index.html").exists():
         pytest.fail("there is no built site: `make book`")
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=str(HTML))
-    )
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving() as address:
+        yield address
 
 
 def absent(why: str) -> None:
@@ -65,7 +47,7 @@ def absent(why: str) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """The system's Chromium."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    path = chromium()
     if path is None:
         absent(
             "no Chromium or Chrome on this machine (Debian: apt-get install chromium): the site was not looked at"
@@ -76,6 +58,52 @@ def browser() -> Iterator[Any]:
         absent("playwright is not installed: the site was not looked at")
         raise
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=list(QUIET))
-        yield chromium
-        chromium.close()
+        found = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield found
+        found.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def jupyter(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
+    """Start a JupyterLab of our own, without this machine's settings, on a folder; its address."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(folder: Path) -> str:
+        port = _free_port()
+        homes = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")
+        environment = {
+            **os.environ,
+            **{name: str(tmp_path / name.lower()) for name in homes},
+            "PYTHONPATH": str(ROOT),
+            "OMP_NUM_THREADS": "1",
+        }
+        command = [
+            *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
+            *(f"--notebook-dir={folder}", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
+            *("--IdentityProvider.token=", "--ServerApp.password=", "--LabApp.expose_app_in_browser=True"),
+            *("--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
+        ]
+        with open(tmp_path / "lab.log", "w") as log:
+            process = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=folder
+            )
+        started.append(process)
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(120):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{address}/api", timeout=2).close()
+                return address
+            assert process.poll() is None, (tmp_path / "lab.log").read_text()
+            time.sleep(0.25)
+        raise AssertionError((tmp_path / "lab.log").read_text())
+
+    yield start
+    for process in started:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=20)

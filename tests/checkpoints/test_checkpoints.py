@@ -127,9 +127,21 @@ def test_damaged_and_missing_file(clone: Path) -> None:
 
 
 @pytest.mark.bad_input
-def test_not_safetensors(clone: Path) -> None:
-    (clone / "toy.safetensors").write_bytes(b"<html>404</html>")
-    register("toy", clone / "toy.safetensors", ENTRY)
+@pytest.mark.parametrize("content", [b"<html>404</html>", b"", None], ids=["text", "empty", "truncated"])
+def test_not_safetensors(clone: Path, content: bytes | None) -> None:
+    """Refused on registration, so that it replaces no good file; and on loading, should it come with its own hash."""
+    entry = add(clone)
+    file, manifest = clone / "toy.safetensors", clone / "manifest.json"
+    before = (clone / "assets" / "checkpoints" / entry.file).read_bytes(), manifest.read_text()
+    file.write_bytes(file.read_bytes()[:-1] if content is None else content)
+    with pytest.raises(
+        ValueError, match=r"must be a safetensors file, got .*toy\.safetensors, which is none"
+    ):
+        register("toy", file, ENTRY)
+    stored = clone / "assets" / "checkpoints" / entry.file
+    assert (stored.read_bytes(), manifest.read_text()) == before
+    manifest.write_text(before[1].replace(entry.sha256, sha256_of(file)))
+    stored.write_bytes(file.read_bytes())
     with pytest.raises(ValueError, match=r"toy\.safetensors is not a safetensors file"):
         load_weights("toy")
 

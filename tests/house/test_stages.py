@@ -58,8 +58,15 @@ def test_the_quick_stages_are_those_of_the_whole_check_without_the_slow_tests(st
     assert not any("not slow" in word for commands in stages.STAGES.values() for c in commands for word in c)
 
 
-def test_folders_that_a_stage_names_exist(stages: Any) -> None:
-    words = {word.removeprefix("--ignore=") for cs in stages.STAGES.values() for c in cs for word in c}
-    folders = [word for word in words if word.startswith("tests")]
-    assert folders
-    assert [word for word in folders if not (ROOT / word).is_dir()] == []
+def test_places_that_a_stage_names_exist(stages: Any) -> None:
+    every = [*stages.STAGES.values(), *stages.LONG.values()]
+    words = {word.removeprefix("--ignore=") for cs in every for c in cs for word in c}
+    places = [word for word in words if word.startswith("tests")]
+    assert places
+    assert [word for word in places if not (ROOT / word).exists()] == []
+
+
+def test_what_runs_once_a_week_runs_in_the_workflow(stages: Any) -> None:
+    assert not set(stages.LONG) & set(stages.STAGES)
+    workflow = (ROOT / ".github" / "workflows" / "weekly.yml").read_text("utf8")
+    assert f"stage: [{', '.join(stages.LONG)}]" in workflow

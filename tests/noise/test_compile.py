@@ -15,6 +15,7 @@ PROGRAM = """
 import torch
 from gmlib.distributions import toy
 from gmlib.noise import DDPM, Denoiser, Rectified, VPCosine, exact_denoiser
+from gmlib.noise.guidance import ClassifierFree
 from gmlib.noise import ancestral, ddim, dpm_solver_2m, euler, euler_maruyama, heun
 from torch._dynamo.utils import counters
 
@@ -22,11 +23,17 @@ torch.set_num_threads(1)
 x, t = torch.randn(8, 2), torch.linspace(0.1, 0.9, 8)
 net = torch.nn.Linear(2, 2)
 ddpm, cosine = (Denoiser(lambda x, t: net(x) + t[:, None], s, "eps") for s in (DDPM.linear(), VPCosine()))
+told = Denoiser(lambda x, t, label: net(x) + t[:, None] * label[:, None], VPCosine(), "eps")
+label, each = torch.arange(8) % 3, torch.linspace(0, 3, 8)
+free = ClassifierFree(told, 3.0, {"label": 0})
+limited = ClassifierFree(told, each, {"label": torch.tensor(0)}, interval=(0.2, 0.6))
 calls = [
     (toy("banana", n_components=21).score, (x,)),
     (exact_denoiser(toy("two_moons"), Rectified()).eps, (x, t)),
     (ddpm.velocity, (x, t)),
     (lambda x: cosine.velocity(x, 0.5), (x,)),
+    (lambda x, label: free.velocity(x, 0.5, label=label), (x, label)),
+    (lambda x, t, label: limited.x0(x, t, label=label), (x, t, label)),
 ]
 for fn, arguments in calls:
     # No code generation: whether the graph is whole does not depend on a C++ compiler.
@@ -54,4 +61,4 @@ def test_hot_paths_compile_as_one_graph() -> None:
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False
     )
-    assert run.stdout.splitlines() == ["compiled 4", "graphs 1"], run.stderr[-3000:]
+    assert run.stdout.splitlines() == ["compiled 6", "graphs 1"], run.stderr[-3000:]

@@ -9,6 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 from gmbook import house, plain
+from gmbook.execute import record
 from gmbook.fences import Directive, PlainError, parse
 from gmbook.labels import Label, count
 from gmbook.widgets import VIEW
@@ -192,12 +193,21 @@ def test_nothing_of_myst_is_left_in_the_written_edition(path: Path) -> None:
             assert not plain.LEFT.search(plain._without_code(cell.source))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda p: p.stem)
-def test_the_written_edition_runs(path: Path, tmp_path: Path) -> None:
-    notebook = nbformat.read(path, 4)
+def test_its_code_is_that_of_the_book_after_a_cell_that_installs(path: Path) -> None:
+    def code(file: Path) -> list[str]:
+        return [cell.source for cell in nbformat.read(file, 4).cells if cell.cell_type == "code"]
+
+    (ours,) = [p for p in house.notebooks() if p.name == path.name]
+    assert code(path) == [plain.INSTALL.format(repository=house.address("Repository")), *code(ours)]
+
+
+@pytest.mark.slow
+def test_it_runs_from_another_folder(tmp_path: Path) -> None:
+    """The quickest one; `python tests/all.py colab` runs them all, as Colab would."""
+    path = min(house.notebooks(), key=lambda path: record(path)["seconds"])
     NotebookClient(
-        notebook,
+        nbformat.read(house.PLAIN / path.name, 4),
         timeout=300,
         kernel_name="python3",
         resources={"metadata": {"path": str(tmp_path)}},

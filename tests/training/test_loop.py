@@ -357,11 +357,25 @@ def test_checkpoint_of_another_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.bad_input
-@pytest.mark.parametrize("damage", ["truncated", "empty", "text"])
+@pytest.mark.parametrize(
+    "damage", ["truncated", "empty", "text", "weight", "step", "history", "name", "no header", "no JSON"]
+)
 def test_damaged_checkpoint(tmp_path: Path, damage: str) -> None:
     train(make_task(), config(10), out=tmp_path)
     path = tmp_path / CHECKPOINT
-    content = {"truncated": path.read_bytes()[:-40], "empty": b"", "text": b"<html>" * 20}[damage]
+    whole = path.read_bytes()
+    content = {
+        "truncated": whole[:-40],
+        "empty": b"",
+        "text": b"<html>" * 20,
+        "weight": whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:],
+        "step": whole.replace(rb"\"step\": 10", rb"\"step\": 30"),
+        "history": whole.replace(rb"\"loss\": [", rb"\"lost\": ["),
+        "name": whole.replace(b"ema/4.bias", b"ema/5.bias"),
+        "no header": whole.replace(b'"gmlib.training"', b'"gmlib.draining"'),
+        "no JSON": whole.replace(rb"{\"step\"", rb"(\"step\""),
+    }[damage]
+    assert content != whole
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"checkpoint\.safetensors is damaged or no checkpoint"):
         train(make_task(), config(10), out=tmp_path)

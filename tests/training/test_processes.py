@@ -7,12 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 
 pytestmark = pytest.mark.slow
 
@@ -20,30 +19,27 @@ HERE = Path(__file__).parent
 ENV = dict(os.environ) | {"OMP_NUM_THREADS": "1", "JAXTYPING_DISABLE": "1"}
 
 
-def toy(out: Path, steps: int, pause_at: int = 0) -> subprocess.Popen:
-    out.mkdir(exist_ok=True)
-    command = [sys.executable, str(HERE / "toy.py"), str(out), str(steps), str(pause_at)]
-    return subprocess.Popen(command, env=ENV)
-
-
-def test_killed_and_resumed_is_bit_equal(tmp_path: Path) -> None:
-    whole = toy(tmp_path / "whole", 60)
-    killed = toy(tmp_path / "killed", 60, pause_at=38)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "killed" / "paused").exists():
-        assert killed.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    assert killed.wait() == -signal.SIGKILL
-    assert not (tmp_path / "killed" / "final.safetensors").exists()
-    assert toy(tmp_path / "killed", 60).wait() == 0
-    assert whole.wait() == 0
-    one, two = (load_file(tmp_path / run / "final.safetensors") for run in ("whole", "killed"))
+def test_killed_twenty_times_is_bit_equal(tmp_path: Path) -> None:
+    """At steps drawn at random, and while the checkpoint is being written: weights, averages, moments, history."""
+    command = [sys.executable, str(HERE / "killed.py"), str(tmp_path), "300", "20", "0"]
+    done = subprocess.run(command, env=ENV, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["ends"] == [-signal.SIGKILL] * 20 + [0, 0]
+    assert set(told["moments"]) == {"step", "half", "written", "renamed"}
+    found = []
+    for run in ("killed", "whole"):
+        with safe_open(tmp_path / run / "checkpoint.safetensors", framework="pt") as file:
+            about = json.loads(file.metadata()["gmlib.training"])
+            found.append(({name: file.get_tensor(name) for name in file.keys()}, about))  # noqa: SIM118
+    (one, about), (two, about_two) = found
+    assert {name.split("/")[0] for name in one} == {"model", "ema", "optimizer"}
     assert one.keys() == two.keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
-    histories = [json.loads((tmp_path / run / "history.json").read_text()) for run in ("whole", "killed")]
-    assert histories[0] == histories[1]
+    assert about.pop("seconds") > 0
+    assert about_two.pop("seconds") > 0
+    assert about == about_two
+    assert len(about["history"]["evaluate.mse"]) == 300 // 20
 
 
 SHARED = """

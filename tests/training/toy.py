@@ -1,20 +1,11 @@
-"""A small task for subprocesses: a regression with dropout, noise and every option on.
-
-Run: python toy.py OUT STEPS PAUSE_AT
-"""
+"""A small task, for subprocesses too: a regression with dropout, noise and every option on."""
 
 from __future__ import annotations
 
-import json
-import signal
-import sys
-from pathlib import Path
-
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
-from gmlib.training import Task, TrainConfig, train
+from gmlib.training import Task
 
 CONFIG = {
     "batch_size": 24,
@@ -55,27 +46,3 @@ def make_task(dropout: float = 0.1) -> Task:
         return {"mse": (model(x) - y).square().mean().item()}
 
     return Task(model, loss, (x, y), noise, evaluate)
-
-
-def main() -> None:
-    """Train in OUT for STEPS; at call PAUSE_AT of the loss, write OUT/paused and wait for the end."""
-    out, steps, pause_at = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    task = make_task()
-    inner, calls = task.loss, 0
-
-    def loss(model: nn.Module, batch: tuple[torch.Tensor, ...], noise: dict[str, torch.Tensor]) -> dict:
-        nonlocal calls
-        calls += 1
-        if calls == pause_at:
-            (out / "paused").touch()
-            signal.pause()  # until SIGKILL
-        return inner(model, batch, noise)
-
-    task.loss = loss
-    result = train(task, TrainConfig(steps=steps, checkpoint_every=10, evaluate_every=20, **CONFIG), out=out)
-    save_file(dict(result.model.state_dict()), out / "final.safetensors")
-    (out / "history.json").write_text(json.dumps(result.history))
-
-
-if __name__ == "__main__":
-    main()

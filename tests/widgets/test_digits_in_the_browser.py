@@ -361,14 +361,12 @@ def test_other_denoisers_are_refused() -> None:
     schedule = VPCosine()
     network = PixelUNet(1, [8])
     clock = LogSNRClock(network, schedule, -10.0, 13.0)
-    labelled = LogSNRClock(PixelUNet(1, [8], classes=10), schedule, -10.0, 13.0)
     other = LogSNRClock(nn.Identity(), schedule, -10.0, 13.0)
     for denoiser, error, words in (
         (Denoiser(network, schedule, "v"), TypeError, "network of denoiser must be a LogSNRClock"),
         (Denoiser(clock, VPLinear(), "v"), TypeError, "schedule of denoiser must be a VPCosine"),
         (Denoiser(other, schedule, "v"), TypeError, "must be a PixelUNet"),
         (Denoiser(clock, schedule, "eps"), ValueError, "must predict v"),
-        (Denoiser(labelled, schedule, "v"), ValueError, "must have no classes"),
     ):
         with pytest.raises(error, match=words):
             denoiser_arrays(denoiser)

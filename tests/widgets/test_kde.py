@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from gmbook.bundle import NODE
 from torch import Tensor
 
 from gmlib.classical import KernelDensity, leave_one_out_nll
@@ -192,10 +191,7 @@ def test_the_sample_has_the_moments_of_its_law() -> None:
 
 def browsers(code: str, **data: Any) -> Any:
     """Run the generator that the bundles contain, from the packages they are made of."""
-    packages = NODE / "node_modules"
-    if not packages.exists():
-        pytest.skip("the widgets' packages are not installed: python -m gmbook.bundle")
-    esm = packages / "pure-rand" / "lib" / "esm"
+    esm = packages() / "pure-rand" / "lib" / "esm"
     found = {
         "xoroshiro128plus": esm / "generator" / "xoroshiro128plus.js",
         "uniformFloat64": esm / "distribution" / "uniformFloat64.js",

@@ -13,7 +13,8 @@ from gmlib.distributions import Gaussian
 from gmlib.noise import DDPM, VPCosine, exact_denoiser
 from gmlib.noise.samplers import ancestral, ddim, steps_of
 from gmlib.widgets import VarianceRecursion
-from gmlib.widgets.variance_recursion import NOISES, STEPS
+from gmlib.widgets.chain_steps import COUNTS, FINE
+from gmlib.widgets.variance_recursion import NOISES
 
 from .node import assert_same, evaluate
 
@@ -22,7 +23,7 @@ BARS = [
     dict(zip(("front", "above", "below"), bars, strict=True))
     for bars in itertools.product((False, True), repeat=3)
 ]
-MODULE = "variances, finalVariance, marginal, COUNTS from reverse_variance"
+MODULE = "variances, finalVariance, marginal from reverse_variance; COUNTS, FINE from ddpm_steps"
 
 
 @pytest.mark.parametrize(
@@ -93,10 +94,10 @@ def test_a_thousand_steps_and_the_noised_data() -> None:
         MODULE,
         "const of = (noise, bars) => finalVariance({ variance: 0.25, steps: 1000, noise, lastNoise: false, bars });"
         "const run = variances({ variance: 0.25, steps: 1000, noise: 'beta', lastNoise: false, bars: data.bars[1] });"
-        "return [COUNTS, data.bars.map((bars) => of('beta', bars)), [...run.times].map((t) => marginal(0.25, t))];",
+        "return [[COUNTS, FINE], data.bars.map((bars) => of('beta', bars)), [...run.times].map((t) => marginal(0.25, t))];",
         bars=BARS,
     )
-    assert tuple(got[0]) == STEPS
+    assert got[0] == [[*COUNTS], [*FINE]]
     for bars, value in zip(BARS, got[1], strict=True):
         truth = VarianceRecursion(**bars).terms().final
         if math.isinf(truth):

@@ -23,8 +23,12 @@ from gmlib.widgets import (
     DigitsInTheBrowser,
     DiracLaboratory,
     EulerToOde,
+    FillTheGap,
     ForwardAndBack,
     GradientEstimators,
+    GuidanceWeight,
+    GuidedDigits,
+    GuidedField,
     HonestDashboard,
     HopfieldLetters,
     ImportanceSamples,
@@ -68,6 +72,10 @@ EVERY = (
     VarianceRecursion,
     ReverseKernel,
     ForwardAndBack,
+    GuidedField,
+    GuidedDigits,
+    GuidanceWeight,
+    FillTheGap,
 )
 
 
@@ -185,6 +193,16 @@ def test_traits_refuse_what_the_picture_cannot_show() -> None:
         ReverseKernel().beta = 1.0
     with pytest.raises(TraitError):
         ForwardAndBack().sampler = "euler"
+    with pytest.raises(TraitError):
+        GuidanceWeight().w = 6.5
+    with pytest.raises(TraitError):
+        GuidanceWeight().steps = 10
+    with pytest.raises(TraitError):
+        FillTheGap().values = [0.0]
+    with pytest.raises(TraitError):
+        FillTheGap().seen = [20]
+    with pytest.raises(TraitError):
+        FillTheGap().covariance = "full"
 
 
 def test_the_terms_of_a_linear_model_are_its_closed_form() -> None:
@@ -462,6 +480,31 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (ForwardAndBack, {"n": 50}, ValueError, "n must"),
     (ForwardAndBack, {"n": 2001}, ValueError, "n must"),
     (ForwardAndBack, {"seed": -1}, ValueError, "seed"),
+    (GuidanceWeight, {"w": 6.5}, ValueError, "w must"),
+    (GuidanceWeight, {"w": "2"}, TypeError, "w must"),
+    (GuidanceWeight, {"c": -3.0}, ValueError, "c must"),
+    (GuidanceWeight, {"var": 0.0}, ValueError, "var must"),
+    (GuidanceWeight, {"prior_var": float("nan")}, ValueError, "prior_var"),
+    (GuidanceWeight, {"steps": 10}, ValueError, "steps must divide"),
+    (GuidanceWeight, {"steps": 300}, ValueError, "steps must divide"),
+    (GuidanceWeight, {"steps": 50.0}, TypeError, "steps"),
+    (GuidanceWeight, {"alpha_bar": 1.0}, ValueError, "alpha_bar"),
+    (GuidanceWeight, {"show": "std"}, ValueError, "show"),
+    (FillTheGap, {"values": [0.0]}, ValueError, "values must be 20"),
+    (FillTheGap, {"values": [4.0] * 20}, ValueError, "values must"),
+    (FillTheGap, {"values": "0" * 20}, TypeError, "values"),
+    (FillTheGap, {"values": 0.0}, TypeError, "values"),
+    (FillTheGap, {"seen": [20]}, ValueError, "seen must be numbers"),
+    (FillTheGap, {"seen": [-1]}, ValueError, "seen"),
+    (FillTheGap, {"seen": [0.5]}, TypeError, "seen"),
+    (FillTheGap, {"pair": [1]}, ValueError, "pair must be 2"),
+    (FillTheGap, {"pair": [1, 20]}, ValueError, "pair must be numbers"),
+    (FillTheGap, {"length": 0.0}, ValueError, "length"),
+    (FillTheGap, {"noise": 0.0}, ValueError, "noise"),
+    (FillTheGap, {"covariance": "full"}, ValueError, "covariance"),
+    (FillTheGap, {"sampler": "heun"}, ValueError, "sampler"),
+    (FillTheGap, {"steps": 10}, ValueError, "steps must divide"),
+    (FillTheGap, {"seed": -1}, ValueError, "seed"),
     (ReverseKernel, {"x": 3.5}, ValueError, "x must"),
     (ReverseKernel, {"x": "0"}, TypeError, "x must"),
     (ReverseKernel, {"alpha_bar_s": 1.0}, ValueError, "alpha_bar_s"),
@@ -484,6 +527,28 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (DigitsInTheBrowser, {"show": "noise"}, ValueError, "show"),
     (DigitsInTheBrowser, {"digit": 16}, ValueError, "digit"),
     (DigitsInTheBrowser, {"seed": -1}, ValueError, "seed"),
+    (GuidedField, {"law": "moons"}, ValueError, "law"),
+    (GuidedField, {"asked": 3}, ValueError, "asked"),
+    (GuidedField, {"asked": 1.0}, TypeError, "asked"),
+    (GuidedField, {"w": 8.5}, ValueError, "w must"),
+    (GuidedField, {"w": float("nan")}, ValueError, "w must"),
+    (GuidedField, {"sampler": "heun"}, ValueError, "sampler"),
+    (GuidedField, {"steps": 101}, ValueError, "steps"),
+    (GuidedField, {"interval": 0.5}, TypeError, "interval must"),
+    (GuidedField, {"interval": (0.1, 0.2, 0.3)}, TypeError, "interval must"),
+    (GuidedField, {"interval": (0.7, 0.2)}, ValueError, "interval"),
+    (GuidedField, {"interval": (0.7, 1.2)}, ValueError, "interval"),
+    (GuidedField, {"interval": (-0.1, 0.5)}, ValueError, "interval"),
+    (FillTheGap, {"seed": 2**31}, ValueError, "seed must"),
+    (GuidedField, {"time": 1.5}, ValueError, "time"),
+    (GuidedField, {"seed": -1}, ValueError, "seed"),
+    (GuidedDigits, {"asked": "10"}, ValueError, "asked"),
+    (GuidedDigits, {"asked": 7}, ValueError, "asked"),
+    (GuidedDigits, {"w": -1.0}, ValueError, "w must"),
+    (GuidedDigits, {"w": "3"}, TypeError, "w must"),
+    (GuidedDigits, {"steps": 31}, ValueError, "steps"),
+    (GuidedDigits, {"steps": 20.0}, TypeError, "steps"),
+    (GuidedDigits, {"seed": 2**31}, ValueError, "seed"),
     (DensityExplorer, {"law": "moons"}, ValueError, "law"),
     (DensityExplorer, {"sigma": -0.1}, ValueError, "sigma"),
     (DensityExplorer, {"show": "map"}, ValueError, "show"),

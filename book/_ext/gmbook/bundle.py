@@ -24,12 +24,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+from filelock import FileLock
+
 from gmbook.house import BUILD, ROOT
 from gmlib._files import replacing, write_text
 
 SOURCE = ROOT / "gmlib" / "widgets" / "js"
 STATIC = ROOT / "gmlib" / "widgets" / "static"
 MODULES = Path(__file__).with_name("modules")
+PAGE = Path(__file__).with_name("static")
 NODE = BUILD / "node"
 BANNER = "// Part of gmlib (MIT). The licences of what is bundled here are in LICENSES.txt."
 
@@ -65,12 +68,15 @@ def install() -> None:
     if stamp.exists() and stamp.read_text() == digest:
         return
     NODE.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copyfile(SOURCE / name, NODE / name)
-    result = subprocess.run(command, cwd=NODE, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise BundleError(f"npm ci failed:\n{(result.stdout + result.stderr)[-2000:]}")
-    write_text(stamp, digest)
+    with FileLock(NODE / "lock"):  # two test processes may come here at once
+        if stamp.exists() and stamp.read_text() == digest:
+            return
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(SOURCE / name, NODE / name)
+        result = subprocess.run(command, cwd=NODE, capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise BundleError(f"npm ci failed:\n{(result.stdout + result.stderr)[-2000:]}")
+        write_text(stamp, digest)
 
 
 def bundle(folder: Path, *, shared: bool = False) -> list[Path]:
@@ -81,9 +87,10 @@ def bundle(folder: Path, *, shared: bool = False) -> list[Path]:
         shared: put what several widgets need into files of its own, which the others import.
 
     Raises:
-        BundleError: a module cannot be bundled.
+        BundleError: a module cannot be bundled, or names what is not there.
     """
     install()
+    _lint()
     table, threads = NODE / "inputs.json", NODE / "threads"
     for path in sorted((SOURCE / "workers").glob("*.js")):
         _esbuild(path, "--format=iife", f"--outfile={threads / 'workers' / path.stem}.txt")
@@ -101,6 +108,19 @@ def bundle(folder: Path, *, shared: bool = False) -> list[Path]:
         licences.append(f"{name} {version}\n\n{(home / 'LICENSE').read_text('utf8').strip()}\n")
     write_text(folder / "LICENSES.txt", f"\n{'-' * 80}\n\n".join(licences))
     return sorted(folder.iterdir())
+
+
+def _lint() -> None:
+    """Refuse names that nothing defines or nothing uses: esbuild leaves them to the reader's browser."""
+    tool, config = NODE / "node_modules" / "eslint" / "bin" / "eslint.js", SOURCE / "eslint.config.cjs"
+    command = [*node(), str(tool), f"--config={config}", "--max-warnings=0", str(SOURCE), str(PAGE)]
+    environment = {**os.environ, "NODE_PATH": str(NODE / "node_modules")}
+    # From the root, below which all that it is to look at must lie.
+    result = subprocess.run(
+        command, cwd=Path(SOURCE.anchor), env=environment, capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        raise BundleError(f"eslint: {result.stdout}{result.stderr}")
 
 
 def _esbuild(*arguments: Path | str, search: tuple[Path, ...] = (NODE / "node_modules",)) -> None:

@@ -25,7 +25,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from gmbook.house import EXECUTED, ROOT, notebooks
-from gmlib._files import write_text
+from gmbook.strays import faults
+from gmlib._files import replacing, write_text
 from gmlib.mode import mode
 
 PACKAGES = ("torch", "numpy", "matplotlib", "scikit-learn", "anywidget", "ipykernel", "nbclient")
@@ -44,7 +45,9 @@ def _surroundings() -> str:
     digest = hashlib.sha256(json.dumps([mode(), _versions()]).encode())
     for folder in ("gmlib", "assets"):
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and not {"__pycache__", "js"} & set(
+                path.parts
+            ):  # the bundles made from `js` count
                 digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -104,8 +107,6 @@ def run(path: Path) -> str:
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
                 return f"{path.relative_to(ROOT)}, cell {number} wrote to stderr:\n{output.text}"
-    result, note = places(path)
-    write_text(result, nbformat.writes(notebook))
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
     facts = {
         "notebook": path.relative_to(ROOT).as_posix(),
@@ -116,7 +117,14 @@ def run(path: Path) -> str:
         "date": now,
         "versions": _versions(),
     }
-    write_text(note, json.dumps(facts, indent=1))
+    result, note = places(path)
+    try:
+        # Both are written before either is renamed: on a full disk the last run and its record stand, and fit.
+        with replacing(note) as beside:
+            beside.write_text(json.dumps(facts, indent=1), "utf8")
+            write_text(result, nbformat.writes(notebook))
+    except OSError as error:
+        return f"{path.relative_to(ROOT)} was executed, but {error}"
     return ""
 
 
@@ -132,10 +140,13 @@ def _explain(path: Path, notebook: Any, error: Exception) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Bring the given notebooks (default: all of the book) up to date; 1 when one fails."""
+    """Bring the given notebooks (default: all of the book) up to date; 1 when one fails or is out of place."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["PYTHONWARNINGS"] = "ignore::DeprecationWarning"  # of the kernel's own start-up
     paths = [Path(name).resolve() for name in arguments] or notebooks()
+    if not arguments and (wrong := faults()):
+        print("\n".join(f"  {fault}" for fault in wrong))
+        return 1
     stale = []
     for path in paths:
         if is_fresh(path):

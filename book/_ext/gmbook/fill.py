@@ -7,6 +7,7 @@ the difference, and commit it.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import nbformat
 
@@ -16,22 +17,33 @@ from gmbook.hygiene import clean, text
 from gmlib._files import write_text
 
 
+def filled(path: Path) -> str:
+    """The notebook's text with the outputs of its last run where the repository keeps them.
+
+    Raises:
+        ValueError: that run was of other code.
+    """
+    notebook, executed = nbformat.read(path, 4), nbformat.read(places(path)[0], 4)
+    if record(path)["code"] != code_key(notebook):
+        raise ValueError(f"{path.relative_to(ROOT)} is not what was executed; run this again")
+    runs = iter([cell for cell in executed.cells if cell.cell_type == "code"])
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = next(runs).outputs
+    return text(clean(notebook))
+
+
 def fill() -> int:
     """Execute what is out of date, then fill and clean every notebook of the book; 1 when one fails."""
     if main([]):
         return 1
     for path in notebooks():
-        notebook, executed = nbformat.read(path, 4), nbformat.read(places(path)[0], 4)
-        if record(path)["code"] != code_key(notebook):
-            print(f"  {path.relative_to(ROOT)} changed while it ran; run this again")
-            return 1
-        runs = iter([cell for cell in executed.cells if cell.cell_type == "code"])
-        for cell in notebook.cells:
-            if cell.cell_type == "code":
-                cell.outputs = next(runs).outputs
-        write_text(path, text(clean(notebook)))
+        write_text(path, filled(path))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(fill())
+    try:
+        sys.exit(fill())
+    except ValueError as error:
+        sys.exit(f"  {error}")

@@ -1,4 +1,4 @@
-"""Parts of pages that the build writes: the API reference, the status table, the model index.
+"""Parts of pages that the build writes: the API reference, the status table, the model index, and others' by name.
 
 A page holds a marker such as ``<!-- gmbook: status -->``; what stands here takes its place when Sphinx reads the page.
 """
@@ -14,13 +14,14 @@ from collections.abc import Callable
 
 from sphinx.environment import BuildEnvironment
 
-from gmbook import exercises
+from gmbook import bibtex, borrow, exercises, graph, objectives, ruler, speed, syllabus
 from gmbook.errata import page as errata
 from gmbook.execute import places, record
-from gmbook.house import ROOT, chapter, notebooks
+from gmbook.house import ROOT, chapter, files, notebooks
 
 SYSTEMS = ROOT / "book" / "systems.tsv"
 FRAMES = ROOT / "benchmarks" / "results" / "widgets-cpu.json"
+LOADS = ROOT / "benchmarks" / "results" / "pages-cpu.json"
 MARKER = re.compile(r"<!-- gmbook: (\w+)(?: ([\w.]+))? -->")
 
 
@@ -84,6 +85,31 @@ def _widgets(_: str, env: BuildEnvironment) -> str:
     return "\n".join(rows) + f"\n\nMeasured on {facts['date']} {where}."
 
 
+def _pages(_: str, env: BuildEnvironment) -> str:
+    """What each page weighs and how soon it is there, from the benchmark's last committed run; the slowest first."""
+    env.note_dependency(str(LOADS))
+    facts = json.loads(LOADS.read_text("utf8"))
+    table = [
+        "| page | seconds | quartiles | processor, seconds | kB | of which widgets, kB |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    rows = sorted(facts["rows"], key=lambda row: -row["median"])
+    for row in rows:
+        low, high = row["quartiles"]
+        name, about = row["case"].removesuffix(".html"), row["extra"]
+        title = f"{{doc}}`/{name}`" if name in files() else name
+        sizes = f"{about['bytes'] / 1e3:.0f} | {about['widget_bytes'] / 1e3:.0f}"
+        table.append(
+            f"| {title} | {row['median']:.2f} | {low:.2f} to {high:.2f} | {about['cpu']:.2f} | {sizes} |"
+        )
+    about, loads = rows[0]["extra"], sorted(row["extra"]["load"] for row in rows)
+    where = (
+        f"with {about['browser']}, without a graphics card, on {about['cores']} cores of {facts['machine']['processor']}, "
+        f"{about['n']} times each; other work kept the load average between {loads[0]:.1f} and {loads[-1]:.1f}"
+    )
+    return "\n".join(table) + f"\n\nMeasured on {facts['date']} {where}."
+
+
 def systems() -> list[dict[str, str]]:
     """The rows of ``book/systems.tsv``: slug, name, chapter, section, symbol, test."""
     with open(SYSTEMS, encoding="utf8", newline="") as file:
@@ -106,9 +132,17 @@ WRITERS: dict[str, Callable[[str, BuildEnvironment], str]] = {
     "api": _api,
     "status": _status,
     "widgets": _widgets,
+    "pages": _pages,
     "models": _models,
     "errata": errata.fill,
     "exercises": exercises.table,
+    "widget": borrow.markdown,
+    "objectives": objectives.listing,
+    "graph": graph.markdown,
+    "syllabus": syllabus.markdown,
+    "cite": bibtex.markdown,
+    "ruler": ruler.fill,
+    "speed": speed.fill,
 }
 
 

@@ -1,4 +1,4 @@
-"""A notebook as it is published: today's text, the outputs of its last run, the numbers in place."""
+"""A notebook as it is published: today's text, the outputs of its last run, the numbers in place, the aims on top."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import nbformat
 from gmbook.execute import code_key, places, record
 from gmbook.house import ROOT
 from gmbook.ledger import substitute
+from gmbook.objectives import box
 
 
 def joined(path: Path) -> Any:
-    """The notebook at ``path`` with the outputs of its last run and its claims in the text.
+    """The notebook at ``path`` with the outputs of its last run, its claims in the text, and what a chapter is for.
 
     Raises:
         RuntimeError: the notebook has not been executed since its code cells changed.
@@ -31,6 +32,7 @@ def joined(path: Path) -> Any:
     if "widgets" in executed.metadata:
         notebook.metadata["widgets"] = executed.metadata["widgets"]
     substitute(notebook, where)
+    notebook.cells[1:1] = box(path.stem)
     return notebook
 
 

@@ -305,5 +305,5 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (PlainError, RuntimeError, LookupError) as error:
+    except (PlainError, RuntimeError, LookupError, OSError) as error:
         sys.exit(f"plain edition: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
+from gmbook import imprint
 from gmbook.house import PLAIN, ROOT, address
+from gmbook.serve import POLICY
 
 STATIC = Path(__file__).with_name("static")
 
@@ -20,6 +23,16 @@ def buttons(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
     if shown is None:
         return
     shown[:] = [b for b in shown if b.get("label") not in ("download-buttons", "launch-buttons")]
+    shown.append(
+        {
+            "type": "link",
+            "url": html.escape(imprint.report(page, imprint.title(page, context))),
+            "icon": "fas fa-triangle-exclamation",
+            "tooltip": "Report an error on this page",
+            "label": "report-button",
+            "classes": "gm-report",
+        }
+    )
     if not (ROOT / f"{page}.ipynb").exists():
         return
     name = Path(page).name
@@ -46,6 +59,18 @@ def buttons(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
 
 
 MENDED: tuple[tuple[str, str], ...] = (
+    # Where a server sends no policy, as GitHub's does not, the page brings its own, in front of all that it rules.
+    (
+        r'<meta charset="utf-8" />(?!\s*<meta http-equiv)',
+        rf'\g<0><meta http-equiv="Content-Security-Policy" content="{POLICY}" />',
+    ),
+    # The theme opens tabs that may reach back to the page.
+    (r'target="_blank"(?![^>]*rel=)', 'target="_blank" rel="noopener"'),
+    # Without JavaScript, the place of a widget would be an empty one.
+    (
+        r'<script type="application/vnd\.jupyter\.widget-view\+json">[^<]*</script>(?!<noscript>)',
+        r'\g<0><noscript><p class="gm-still">A widget stands here. It needs JavaScript.</p></noscript>',
+    ),
     # Font Awesome's script (1.5 MB) draws the icons that the theme's style sheet draws as well.
     (r"\s*<script[^>]*fontawesome\.js[^>]*></script>", ""),
     (r"\s*<link[^>]*fontawesome\.js[^>]*>", ""),
@@ -74,7 +99,11 @@ def mended(text: str) -> str:
     )
 
 
+SEARCHING = r'\s*<script[^>]*src="[^"]*(?:searchtools|language_data|searchindex)\.js[^>]*></script>'
+"""Every page would load the index of the whole book, though only the page of results searches in it."""
+
 UNUSED = (
+    "latest*",
     "a11y",
     "sre",
     "adaptors",
@@ -97,7 +126,10 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         shutil.copytree(PLAIN, out / "notebooks", dirs_exist_ok=True)
     for file in out.rglob("*.html"):
         text = file.read_text("utf8")
-        if (better := mended(text)) != text:
+        better = mended(text)
+        if file.name != "search.html":
+            better = re.sub(SEARCHING, "", better)
+        if better != text:
             file.write_text(better, "utf8")
     for file in {*out.rglob("fontawesome.js*"), *out.rglob("*.map")}:
         file.unlink()

@@ -14,8 +14,8 @@ export class Crew {
     this.size = Math.min(MOST, Math.max(1, Math.floor((navigator.hardwareConcurrency || 2) / 2)));
   }
 
-  // Does the job { seeds, pixels, steps, eta } and tells of every step of all images; a promise of true, or of false when
-  // it was stopped before.
+  // Does the job { seeds, pixels, steps, eta, labels, w }, as `denoised` has it, and tells of every step of all images; a
+  // promise of true, or of false when it was stopped before.
   async run(job, tell) {
     this.stop();
     const running = (this.running = new AbortController());
@@ -43,7 +43,7 @@ export class Crew {
   }
 
   async shared(job, tell, signal) {
-    const { seeds, pixels, steps } = job;
+    const { seeds, labels, pixels, steps } = job;
     await Promise.all(Array.from({ length: this.size - this.workers.length }, () => this.hire(signal)));
     if (signal.aborted) return false;
     const each = Math.ceil(seeds.length / this.workers.length);
@@ -68,7 +68,8 @@ export class Crew {
           tell(all);
           if (step === steps) resolve(true);
         };
-        worker.postMessage({ job: { ...job, seeds: seeds.slice(first, first + each) } });
+        const [own, asked] = [seeds, labels].map((all) => all?.slice(first, first + each));
+        worker.postMessage({ job: { ...job, seeds: own, labels: asked } });
       });
     });
   }

@@ -1,23 +1,11 @@
 // The variance of a sampler's points, step by step, on data N(0, v) with the exact noise prediction. Such a step multiplies
 // the point by a number and adds noise, so that V_s = m^2 V_t + (variance of the noise), from V = 1.
-import { ddpmLinear, evenTimes, stepsOf } from "./schedules.js";
-
-const CHAIN = ddpmLinear();
-
-export const TIMES = 1000; // of the chain
-// The numbers of steps that take every so-and-so-many-th time.
-export const COUNTS = Array.from({ length: TIMES }, (_, i) => i + 1).filter((n) => TIMES % n === 0);
+import { CHAIN, ddpmSteps } from "./ddpm_steps.js";
 
 // Signal squared at time t, the product that the bar stands for.
 export const alphaBar = (t) => CHAIN.alpha(t) ** 2;
 // The variance of the noised data.
 export const marginal = (variance, t) => alphaBar(t) * variance + 1 - alphaBar(t);
-
-const tables = new Map();
-function table(count) {
-  if (!tables.has(count)) tables.set(count, stepsOf(CHAIN, evenTimes(CHAIN, count)));
-  return tables.get(count);
-}
 
 // By what a step multiplies the point. bars: whether the quantity of all steps so far stands where that of one step, or the
 // other way round, could stand: in the root in front, above epsilon, in the root below it. The right one is
@@ -34,7 +22,7 @@ export function multiplier(step, { variance, noise, bars }) {
 
 // Times and variances from pure noise on; Infinity where they outgrow the numbers.
 export function variances(state) {
-  const steps = table(state.steps);
+  const steps = ddpmSteps(state.steps);
   const [times, values] = [new Float64Array(steps.length + 1), new Float64Array(steps.length + 1)];
   [times[0], values[0]] = [1, 1];
   steps.forEach((step, i) => {

@@ -18,6 +18,7 @@ export class PixelUNet {
     Object.assign(this, { store, patch, octaves: setting("octaves"), layers: [] });
     this.frequencies = arrays["told.time.0.frequencies"].data;
     this.time = [both("told.time.1"), both("told.time.3")];
+    this.classes = arrays["told.label.weight"] ?? null; // a row for each class, the last one for none
 
     const push = (layer) => {
       this.layers.push(layer);
@@ -49,13 +50,19 @@ export class PixelUNet {
     store.open(simd);
   }
 
-  // Tells every block the time, from 0 to 1.
-  tell(time) {
+  // Tells every block the time, from 0 to 1, and a network that knows classes a class, or none.
+  tell(time, label = null) {
     const angles = Array.from(this.frequencies, (f) => time * f);
     const waves = [...angles.map(Math.cos), ...angles.map(Math.sin)];
     const [first, second] = this.time;
-    const told = linear(second, linear(first, waves).map(silu)).map(silu);
-    for (const layer of this.layers) layer.listen?.(told);
+    const told = linear(second, linear(first, waves).map(silu));
+    if (this.classes) {
+      const { shape: [rows, width], data } = this.classes;
+      const row = (label ?? rows - 1) * width;
+      for (let i = 0; i < width; i++) told[i] += data[row + i];
+    }
+    const heard = told.map(silu);
+    for (const layer of this.layers) layer.listen?.(heard);
   }
 
   // What the network says of one image of one channel at the time that it was told, into `out`.

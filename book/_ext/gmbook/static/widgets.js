@@ -124,7 +124,8 @@
     return typeof found === "function" ? await found() : found;
   });
 
-  function notice(place, text) {
+  // A notice at a widget's place. What went wrong is said with what the reader can do about it.
+  function notice(place, text, ...more) {
     const box = document.createElement("div");
     box.className = "admonition warning gm-notice";
     box.setAttribute("role", "status");
@@ -132,7 +133,7 @@
     title.className = "admonition-title";
     title.textContent = "Widget";
     const words = document.createElement("p");
-    words.textContent = text;
+    words.append(text, ...more);
     box.append(title, words);
     place.querySelector(":scope > .gm-notice")?.remove();
     place.append(box);
@@ -152,9 +153,18 @@
       await ready.get(id);
       await module.render({ model, el, signal: new AbortController().signal, experimental: { invoke: needsPython } });
     } catch (error) {
-      notice(el, `This widget could not be shown. ${error.message}`);
+      el.replaceChildren(); // nothing half drawn
+      notice(el, `This widget could not be shown: ${error?.message ?? error} `, ...remedies());
       console.warn(error);
     }
+  }
+
+  // The rest of the page works. Loading it again helps against a bad connection, telling us against a fault of ours.
+  function remedies() {
+    const report = document.querySelector("a.gm-report[rel]")?.cloneNode();
+    report?.append("report it");
+    const again = "Everything else on this page works. Load the page again";
+    return report ? [`${again}; if that does not help, `, report, "."] : [`${again}.`];
   }
 
   const needsPython = () => Promise.reject(new Error(NEEDS_PYTHON));

@@ -214,7 +214,7 @@ class Trained {
 
   // Train until `target`, or until the time is up; false when it cannot.
   train(target, until) {
-    const { view, run } = this;
+    const { run } = this;
     if (!run.law.centres.length) return this.end("There is nothing to learn yet: draw something first.");
     const settings = this.settings;
     while (run.steps < target) {

@@ -1,5 +1,5 @@
 // A trained machine's chain over pictures of digits: what it draws, what is held, its hidden units and its free energy.
-import { button, check, choice, number, readout, select, slider } from "../controls.js";
+import { button, check, choice, number, readout, slider } from "../controls.js";
 import { curve } from "../draw.js";
 import { random } from "../random.js";
 import { Dream, Machine } from "../rbm_chain.js";

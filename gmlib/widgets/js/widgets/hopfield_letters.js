@@ -400,7 +400,7 @@ class Letters {
     stage.y.domain([memories.length, 0]);
     const c = stage.begin();
     const { top } = stage.margin;
-    const [left, right, bottom] = [stage.x(-1), stage.x(1), stage.y(memories.length)];
+    const [left, bottom] = [stage.x(-1), stage.y(memories.length)];
     c.textBaseline = "middle";
     c.fillStyle = colours.ink;
     c.textAlign = "left";

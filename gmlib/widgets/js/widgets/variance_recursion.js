@@ -2,8 +2,9 @@
 // the variance of the samples for each choice, against that of the noised data.
 import { button, check, choice, number, readout, slider } from "../controls.js";
 import { curve } from "../draw.js";
-import { COUNTS, finalVariance, marginal, variances } from "../reverse_variance.js";
+import { finalVariance, marginal, variances } from "../reverse_variance.js";
 import { scientific } from "../scientific.js";
+import { COUNTS } from "../ddpm_steps.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
 

@@ -1,0 +1,2 @@
+// Part of gmlib (MIT). The licences of what is bundled here are in LICENSES.txt.
+function h(t){return Float64Array.from({length:2*t},(n,e)=>{let r=Math.PI*((e>>1)+.5)/t;return e%2?Math.sin(r):Math.cos(r)})}function s(t,n,e=new Float64Array(t.length*n.length/4)){let r=t.length/2;for(let o=0;o<n.length/2;o++){let l=e.subarray(o*r,(o+1)*r);for(let a=0;a<r;a++)l[a]=n[2*o]*t[2*a]+n[2*o+1]*t[2*a+1];l.sort()}return e}function c(t,n){let e=0;for(let r=0;r<t.length;r++)e+=(t[r]-n[r])**2;return Math.sqrt(e/t.length)}export{h as a,s as b,c};

@@ -1,0 +1,2 @@
+// Part of gmlib (MIT). The licences of what is bundled here are in LICENSES.txt.
+import{a as t,c as n,d as o}from"./chunk-HQIGOED7.js";var f=t(),l=1e3,m=Array.from({length:l},(r,e)=>e+1).filter(r=>l%r===0),p=m.filter(r=>r>=20),i=new Map;function h(r){return i.has(r)||i.set(r,o(f,n(f,r))),i.get(r)}function d(r,e){let a=r.sigmaS/r.sigmaT;return e==="ddim"?{keep:a,pull:r.alphaS-r.alphaT*a,fresh:0}:{keep:r.shrink*a**2,pull:r.alphaS*r.beta/r.sigmaT**2,fresh:r.s>0?r.beta:0}}export{f as a,m as b,p as c,h as d,d as e};
