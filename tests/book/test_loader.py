@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -132,7 +133,7 @@ def test_a_law_that_cannot_be_fetched_is_named(browser: Any, site: str) -> None:
     assert "ring" in found.locator(".gm-w-notice").inner_text()
     context.set_offline(False)
     found.get_by_label("law", exact=True).select_option("banana")
-    tab.wait_for_function("() => document.querySelector('.gm-w-live').textContent.startsWith('banana')")
+    found.locator(".gm-w-live", has_text=re.compile("^banana")).wait_for(state="attached")
     assert found.locator(".gm-w-notice").is_hidden()
     context.close()
 

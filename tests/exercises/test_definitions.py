@@ -31,7 +31,7 @@ def secrets(exercise: Exercise) -> Iterator[str]:
             yield line.strip()
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("exercise", EXERCISES, ids=names)
 def test_the_reference_passes_on_any_inputs(exercise: Exercise, seed: int) -> None:
     report = check(exercise.id, exercise.build(exercise.reference), seed=seed)
@@ -67,7 +67,7 @@ def test_the_stub_is_not_done_yet(exercise: Exercise) -> None:
 
 @pytest.mark.parametrize("seed", [0, 7])
 @pytest.mark.parametrize(("exercise", "mistake"), MISTAKES, ids=names)
-def test_a_usual_mistake_gets_its_own_hint(exercise: Exercise, mistake: Mistake, seed: int) -> None:
+def test_a_usual_mistake_gets_its_own_hint_and_no_solution(exercise: Exercise, mistake: Mistake, seed: int) -> None:
     report = check(exercise.id, exercise.build(exercise.wrong(mistake)), seed=seed)
     assert report.state == "failed"
     assert report.mistake == mistake.name
@@ -75,11 +75,7 @@ def test_a_usual_mistake_gets_its_own_hint(exercise: Exercise, mistake: Mistake,
     for other in exercise.mistakes:
         if other is not mistake and other.hint != mistake.hint:
             assert other.hint not in str(report)
-
-
-@pytest.mark.parametrize(("exercise", "mistake"), MISTAKES, ids=names)
-def test_the_solution_is_never_shown(exercise: Exercise, mistake: Mistake) -> None:
-    report = check(exercise.id, exercise.build(exercise.wrong(mistake)))
+    # The solution is never shown.
     text = str(report) + report._repr_html_()
     assert not [line for line in secrets(exercise) if line in text]
     if not exercise.wants_function:

@@ -191,37 +191,36 @@ def test_price_of_rate_and_shapes(generator: torch.Generator) -> None:
 def test_autoencoder() -> None:
     """Reconstruction AE < half-price VAE < VAE; the AE's decoder fed with the prior is far from the data.
 
-    8x8 digits, 8 latents, decoder variance .05, Frechet distance in 20 principal components, two seeds.
+    8x8 digits, 8 latents, decoder variance .05, Frechet distance in 20 principal components.
     """
     train, test = digit_vectors("train", "validation").float(), digit_vectors("test").float()
     _, _, basis = torch.pca_lowrank(train, q=20, niter=8)
-    for seed in (0, 1):
-        torch.manual_seed(seed)
-        error: dict[str, float] = {}
-        distance: dict[str, float] = {}
-        for name, price in (("ae", 0.0), ("half", 0.5), ("vae", 1.0)):
-            deterministic = name == "ae"
-            encoder = MLP([64, 128, 8 if deterministic else 16])
-            decoder = MLP([8, 128, 64])
-            ae = Autoencoder(encoder, decoder)
-            vae = None if deterministic else VAE(encoder, decoder, GaussianLikelihood(0.05), latent_dim=8)
-            optimiser = torch.optim.Adam(ae.parameters(), lr=2e-3)
-            for _ in range(1200):
-                batch = train[torch.randint(len(train), (100,))]
-                if vae is None:
-                    loss = ae.squared_error(batch).mean()
-                else:
-                    loss = -vae.elbo(batch, torch.randn(1, 100, 8), kl_weight=price).total.mean()
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-            with torch.no_grad():
-                code = encoder(test)[:, :8]
-                error[name] = (test - decoder(code)).square().sum(-1).mean().item()
-                decoded = decoder(torch.randn(2000, 8))
-                distance[name] = frechet_distance(decoded @ basis, train @ basis).item()
-        assert error["ae"] < error["half"] < error["vae"]
-        assert distance["ae"] > 5 * max(distance["half"], distance["vae"])
+    torch.manual_seed(0)
+    error: dict[str, float] = {}
+    distance: dict[str, float] = {}
+    for name, price in (("ae", 0.0), ("half", 0.5), ("vae", 1.0)):
+        deterministic = name == "ae"
+        encoder = MLP([64, 128, 8 if deterministic else 16])
+        decoder = MLP([8, 128, 64])
+        ae = Autoencoder(encoder, decoder)
+        vae = None if deterministic else VAE(encoder, decoder, GaussianLikelihood(0.05), latent_dim=8)
+        optimiser = torch.optim.Adam(ae.parameters(), lr=2e-3)
+        for _ in range(1200):
+            batch = train[torch.randint(len(train), (100,))]
+            if vae is None:
+                loss = ae.squared_error(batch).mean()
+            else:
+                loss = -vae.elbo(batch, torch.randn(1, 100, 8), kl_weight=price).total.mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        with torch.no_grad():
+            code = encoder(test)[:, :8]
+            error[name] = (test - decoder(code)).square().sum(-1).mean().item()
+            decoded = decoder(torch.randn(2000, 8))
+            distance[name] = frechet_distance(decoded @ basis, train @ basis).item()
+    assert error["ae"] < error["half"] < error["vae"]
+    assert distance["ae"] > 5 * max(distance["half"], distance["vae"])
 
 
 @pytest.mark.bad_input

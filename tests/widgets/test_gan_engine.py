@@ -316,7 +316,7 @@ def test_arrows_point_down_the_generators_loss() -> None:
 
 @pytest.mark.slow
 def test_collapse_and_its_cure_differ_in_the_penalty_alone() -> None:
-    """The presets do what their names say, on every one of three seeds; the noise is not that of the page."""
+    """The presets do what their names say, on each of two seeds; the noise is not that of the page."""
     collapse, cured = PRESETS["collapse"], PRESETS["cured"]
     assert {key for key in cured if cured[key] != collapse.get(key)} == {"label", "regulariser", "gamma"}
     found = {}
@@ -325,7 +325,7 @@ def test_collapse_and_its_cure_differ_in_the_penalty_alone() -> None:
         found[name] = evaluate(
             "Run from gan_engine",
             """
-            return [1, 2, 3].map((seed) => {
+            return [1, 2].map((seed) => {
               let state = seed;
               const uniform = () => {
                 state = (state + 0x6d2b79f5) | 0;

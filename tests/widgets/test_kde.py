@@ -15,7 +15,7 @@ from gmlib.widgets import Bandwidth
 from gmlib.widgets.bandwidth import HIGH, LAWS, LOW
 from gmlib.widgets.draws import Draws
 
-from .node import assert_same, evaluate
+from .node import assert_same, evaluate, packages
 
 F64 = torch.float64
 NLL = (

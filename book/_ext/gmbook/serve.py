@@ -23,12 +23,17 @@ POLICY = (
 Inline scripts and styles are the theme's and MathJax's, ``blob:`` is where the widgets' modules and workers come from,
 ``wasm-unsafe-eval`` lets them compile their WebAssembly.
 """
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-"""What Chromium is called, here and there."""
+BROWSERS = (
+    "chromium-headless-shell",
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"),
+)
+"""What Chromium is called, here and there; first the one without windows, which opens a page in half the time."""
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     """Files of a folder, sent with the policy; says nothing."""
+
+    protocol_version = "HTTP/1.1"  # one connection for all files of a page
 
     def end_headers(self) -> None:
         """Add the policy."""

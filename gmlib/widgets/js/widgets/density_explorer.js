@@ -83,25 +83,27 @@ class Explorer {
     const { view } = this;
     const name = view.get("law");
     this.parts.own.hidden = name !== OWN;
-    if (name === OWN) return this.use(new Mixture(flat(view.get("mixture"))), view.get("mixture"));
     this.asked = name;
+    if (name === OWN) {
+      view.notice("");
+      return this.use(name, new Mixture(flat(view.get("mixture"))), view.get("mixture"));
+    }
     try {
       const arrays = await weights(view.model, name);
-      if (this.asked !== name || view.signal.aborted || view.get("law") !== name) return;
+      if (this.asked !== name || view.signal.aborted) return;
       const plain = Object.fromEntries(Object.entries(arrays).map(([key, { data }]) => [key, data]));
-      this.use(new Mixture(plain), null);
+      this.use(name, new Mixture(plain), null);
       view.notice("");
     } catch (error) {
+      if (this.asked !== name || view.signal.aborted) return;
       view.notice(`The law “${NAMES[name] ?? name}” could not be loaded. ${error.message}`);
     }
   }
 
-  use(law, editable) {
+  use(name, law, editable) {
     const { view, stage } = this;
     const same = editable && this.editable;
-    this.law = law;
-    this.editable = editable;
-    this.stale = true;
+    Object.assign(this, { name, law, editable, stale: true });
     // The frame stands still while components are dragged.
     if (!same) {
       const { mean, variance } = law.moments();
@@ -232,7 +234,7 @@ class Explorer {
     const [sx, sy] = this.now.scores([x, y]);
     this.parts.fill(`(${number(x)}, ${number(y)})`, number(log, 3), `(${number(sx)}, ${number(sy)})`);
     view.say(
-      `${NAMES[view.get("law")]}, noise level ${number(view.get("sigma"))}. At ${number(x)}, ${number(y)}: ` +
+      `${NAMES[this.name]}, noise level ${number(view.get("sigma"))}. At ${number(x)}, ${number(y)}: ` +
         `log density ${number(log, 3)}, score ${number(sx)}, ${number(sy)}.`,
     );
   }
