@@ -4,7 +4,8 @@
 when they are named, and once a week: ``nbval`` executes every notebook a second time, ``colab`` runs the plain edition in
 an environment like Colab's, and ``lab`` runs every notebook in JupyterLab.
 
-Every stage runs, also after one has failed; the last line counts what passed and what failed.
+Every stage runs, also after one has failed; the last line counts what passed and what failed. Stages that keep only one
+core busy run in pairs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,18 +31,20 @@ GALLERY = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "book").glob("w
 STAGES: dict[str, list[list[str]]] = {
     "lint": [[str(BIN / "ruff"), "check", "."], [str(BIN / "ruff"), "format", "--check", "."]],
     "types": [[str(BIN / "pyright")]],
-    "house": [[*PYTEST, "-n", "2", "tests/house"]],
+    "bad-input": [[*PYTEST, "-m", "bad_input", "tests"]],
     "unit": [
         [*PYTEST, *TWO, "tests", "--ignore=tests/house", "--ignore=tests/notebooks", "--ignore=tests/book"]
     ],
     "doctest": [[*PYTEST, *TWO, "--doctest-modules", "gmlib"]],
-    "bad-input": [[*PYTEST, "-m", "bad_input", "tests"]],
     "execute": [[PYTHON, "-m", "gmbook.execute"]],
     "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, *TWO, "tests/notebooks"]],
     "book": [[PYTHON, "-m", "gmbook.build"]],
+    "house": [[*PYTEST, "tests/house"]],
     # The chapters' pages take longest and come one after the other: a worker without work takes some of the other's.
     "browser": [[*PYTEST, "-n", "2", "--dist", "worksteal", "-m", "not lab", "tests/book"]],
 }
+PAIRS = [("types", "bad-input"), ("book", "house")]
+"""Neighbours that use one core each: they run at the same time."""
 LONG: dict[str, list[list[str]]] = {
     "nbval": [[*PYTEST, *TWO, *NBVAL, "chapters", *GALLERY]],
     "colab": [[PYTHON, "-m", "gmbook.colab"]],
@@ -60,9 +65,9 @@ def environment(stage: str) -> dict[str, str]:
     return {**os.environ, **shared, **EXTRA.get(stage, {})}
 
 
-def run(stage: str, commands: list[list[str]]) -> tuple[bool, int, int]:
-    """Run a stage; whether it passed, and how many of its tests passed and failed."""
-    good, passed, failed = True, 0, 0
+def run(stage: str, commands: list[list[str]], say: Callable[[str], object]) -> tuple[bool, int, int, float]:
+    """Run a stage; whether it passed, how many of its tests passed and failed, and its seconds."""
+    good, passed, failed, start = True, 0, 0, time.perf_counter()
     for command in commands:
         summary = ""
         with subprocess.Popen(
@@ -75,7 +80,7 @@ def run(stage: str, commands: list[list[str]]) -> tuple[bool, int, int]:
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                print(line, end="", flush=True)
+                say(line)
                 summary = line if re.search(r"\d+ (passed|failed|error)", line) else summary
         code = process.returncode
         counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", summary)}
@@ -86,7 +91,22 @@ def run(stage: str, commands: list[list[str]]) -> tuple[bool, int, int]:
         if code != 0:
             good = False
             failed += int(tests and not counts.get("failed") and not counts.get("error"))
-    return good, passed, failed
+    return good, passed, failed, time.perf_counter() - start
+
+
+def together(stages: dict[str, list[list[str]]]) -> list[tuple[bool, int, int, float]]:
+    """Run stages at the same time. The first one's words are printed as they come, the others' after it has ended."""
+    kept: list[list[str]] = [[] for _ in stages]
+
+    def live(line: str) -> None:
+        print(line, end="", flush=True)
+
+    voices = [live, *(lines.append for lines in kept[1:])]
+    with ThreadPoolExecutor(len(stages)) as pool:
+        outcomes = list(pool.map(run, stages, stages.values(), voices))
+    for stage, lines in list(zip(stages, kept, strict=True))[1:]:
+        print(f"\n== {stage}, meanwhile " + "=" * 60 + "\n" + "".join(lines), end="", flush=True)
+    return outcomes
 
 
 def main(names: list[str]) -> int:
@@ -100,15 +120,14 @@ def main(names: list[str]) -> int:
     for name in names or STAGES:
         wanted += QUICK.items() if name == "quick" else [(name, every[name])]
     begin, lines, total = time.perf_counter(), [], [0, 0]
-    for number, (stage, commands) in enumerate(wanted, 1):
-        print(f"\n== {stage} ({number} of {len(wanted)}) " + "=" * 60, flush=True)
-        start = time.perf_counter()
-        good, passed, failed = run(stage, commands)
-        total[0], total[1] = total[0] + passed, total[1] + failed
-        lines.append(
-            (good, f"{stage:<10} {'ok' if good else 'FAILED':<7} {time.perf_counter() - start:6.1f} s")
-        )
-        print(f"-- {lines[-1][1]}", flush=True)
+    while wanted:
+        two = (wanted[0][0], wanted[1][0]) in PAIRS if len(wanted) > 1 else False
+        batch, wanted = dict(wanted[: 1 + two]), wanted[1 + two :]
+        print(f"\n== {' and '.join(batch)}, {len(wanted)} to come " + "=" * 60, flush=True)
+        for stage, (good, passed, failed, seconds) in zip(batch, together(batch), strict=True):
+            total[0], total[1] = total[0] + passed, total[1] + failed
+            lines.append((good, f"{stage:<10} {'ok' if good else 'FAILED':<7} {seconds:6.1f} s"))
+            print(f"-- {lines[-1][1]}", flush=True)
     print("\n" + "\n".join(line for _, line in lines))
     bad = [line.split()[0] for good, line in lines if not good]
     print(f"{time.perf_counter() - begin:.0f} s" + (f"; failed stages: {', '.join(bad)}" if bad else ""))

@@ -67,7 +67,9 @@ def test_the_stub_is_not_done_yet(exercise: Exercise) -> None:
 
 @pytest.mark.parametrize("seed", [0, 7])
 @pytest.mark.parametrize(("exercise", "mistake"), MISTAKES, ids=names)
-def test_a_usual_mistake_gets_its_own_hint_and_no_solution(exercise: Exercise, mistake: Mistake, seed: int) -> None:
+def test_a_usual_mistake_gets_its_own_hint_and_no_solution(
+    exercise: Exercise, mistake: Mistake, seed: int
+) -> None:
     report = check(exercise.id, exercise.build(exercise.wrong(mistake)), seed=seed)
     assert report.state == "failed"
     assert report.mistake == mistake.name

@@ -310,4 +310,6 @@ def test_compiles_as_one_graph() -> None:
     run = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
     )
-    assert run.stdout.strip() == f"compiled {sum(len(case.compiles) for case in compiled_cases())}", run.stderr[-3000:]
+    assert run.stdout.strip() == f"compiled {sum(len(case.compiles) for case in compiled_cases())}", (
+        run.stderr[-3000:]
+    )

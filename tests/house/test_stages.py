@@ -48,7 +48,34 @@ def test_a_stage_is_good_when_it_ran_something_and_all_of_it_passed(
         str(tmp_path),
         str(path),
     ]
-    assert stages.run("unit", [command]) == (good, int(good), int(not good))
+    said: list[str] = []
+    assert stages.run("unit", [command], said.append)[:3] == (good, int(good), int(not good))
+    assert said
+
+
+def test_stages_in_a_pair_run_at_the_same_time_and_speak_one_after_the_other(
+    stages: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each waits for the other's file, so that neither could end alone."""
+    program = (
+        "import pathlib, sys, time\nmine, other = map(pathlib.Path, sys.argv[1:])\nprint(mine.name)\nmine.touch()\n"
+        "end = time.monotonic() + 60\nwhile not other.exists() and time.monotonic() < end: time.sleep(0.02)\n"
+        "print(mine.name, flush=True)\nsys.exit(not other.exists())"
+    )
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    pair = {
+        "types": [[sys.executable, "-c", program, one, two]],
+        "bad-input": [[sys.executable, "-c", program, two, one]],
+    }
+    assert [outcome[0] for outcome in stages.together(pair)] == [True, True]
+    words = capfd.readouterr().out.split()
+    assert [word for word in words if word in ("one", "two")] == ["one", "one", "two", "two"]
+
+
+def test_pairs_are_neighbours(stages: Any) -> None:
+    names = list(stages.STAGES)
+    for first, second in stages.PAIRS:
+        assert names.index(second) == names.index(first) + 1
 
 
 def test_the_quick_stages_are_those_of_the_whole_check_without_the_slow_tests(stages: Any) -> None:
