@@ -12,7 +12,6 @@ from torch import Tensor
 from gmlib._checks import check_count, check_counts, check_finite, check_number, check_tensor
 from gmlib.classical.em import CovarianceKind, m_step
 from gmlib.distributions import GaussianMixture
-from gmlib.distributions._covariance import Diagonal
 from gmlib.distributions.base import LOG_2PI
 
 
@@ -144,10 +143,10 @@ def log_joint(mixture: GaussianMixture, x: Float[Tensor, "n d"]) -> Float[Tensor
     """
     means, K, d = mixture.means, mixture.n_components, x.shape[1]
     base = mixture.log_weights - 0.5 * d * LOG_2PI
-    if isinstance(mixture._cov, Diagonal):
+    var = mixture.diagonal
+    if var is not None:
         centre = mixture.mean  # products of numbers far from 0 would cancel
         y, m = x - centre, means - centre
-        var = mixture._cov.diagonal().expand(K, d)
         square = y.square() @ (1 / var).T - 2 * y @ (m / var).T + (m.square() / var).sum(-1)
         return base - 0.5 * (square + var.log().sum(-1))
     factors = torch.linalg.cholesky(mixture.covariances)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gmlib._checks import check_event, check_finite, check_tensor
 from gmlib.distributions._condition import block, read_index, split
-from gmlib.distributions._covariance import Covariance, Scalar, lift
+from gmlib.distributions._covariance import Covariance, Diagonal, Scalar, lift
 from gmlib.distributions.base import (
     LOG_2PI,
     Law,
@@ -145,6 +145,13 @@ class GaussianMixture(Law):
     def covariances(self) -> Float[Tensor, "*batch K d d"]:
         """Covariance matrices of the components, shape ``(*batch, K, d, d)``."""
         return self._cov.matrix().expand(*self._lead, *self.event_shape, *self.event_shape)
+
+    @property
+    def diagonal(self) -> Float[Tensor, "*batch K d"] | None:
+        """Variances of the components, shape ``(*batch, K, d)``, where coordinates do not interact; None: they may."""
+        if not isinstance(self._cov, Diagonal):
+            return None
+        return self._cov.diagonal().expand(*self._lead, -1)
 
     @property
     def mean(self) -> Float[Tensor, "*batch d"]:

@@ -2,7 +2,8 @@
 
 from gmlib.noise.clock import LogSNRClock
 from gmlib.noise.ddpm import DDPM
-from gmlib.noise.denoiser import PARAMETERISATIONS, Denoiser, Parameterisation, Prediction, exact_denoiser
+from gmlib.noise.denoiser import PARAMETERISATIONS, Denoiser, Parameterisation, Prediction
+from gmlib.noise.exact import exact_denoiser
 from gmlib.noise.flow_density import probability_flow_log_prob
 from gmlib.noise.kinds import EDM, VE, Rectified, SubVP
 from gmlib.noise.precondition import Coefficients, EDMPreconditioned, edm_coefficients

@@ -20,7 +20,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gmlib._checks import anywhere, check_choice, check_tensor
-from gmlib.distributions import Law
 from gmlib.noise.schedule import Schedule, Time
 
 Parameterisation = Literal["x0", "eps", "v", "score", "velocity"]
@@ -132,15 +131,15 @@ class Denoiser(nn.Module):
             Prediction(x0=tensor([[1.]]), eps=tensor([[1.]]))
         """
         out = self.forward(x, t, **condition)
-        return Prediction(self._x0(out, x, t), self._eps(out, x, t))
+        return Prediction(self.x0_of(out, x, t), self.eps_of(out, x, t))
 
     def x0(self, x: Point, t: Time, **condition: Any) -> Point:
         r"""The clean point :math:`\hat x_0 = \mathbb E[x_0\mid x_t = x]`; arguments as `predict`."""
-        return self._x0(self.forward(x, t, **condition), x, t)
+        return self.x0_of(self.forward(x, t, **condition), x, t)
 
     def eps(self, x: Point, t: Time, **condition: Any) -> Point:
         r"""The noise :math:`\hat\varepsilon = \mathbb E[\varepsilon\mid x_t = x]`; arguments as `predict`."""
-        return self._eps(self.forward(x, t, **condition), x, t)
+        return self.eps_of(self.forward(x, t, **condition), x, t)
 
     def v(self, x: Point, t: Time, **condition: Any) -> Point:
         r"""The v-prediction :math:`\hat v = \alpha\hat\varepsilon - \sigma\hat x_0`; arguments as `predict`."""
@@ -148,7 +147,7 @@ class Denoiser(nn.Module):
         if self.parameterisation == "v":
             return out
         alpha, sigma = self._at(t, x, "alpha", "sigma")
-        return alpha * self._eps(out, x, t) - sigma * self._x0(out, x, t)
+        return alpha * self.eps_of(out, x, t) - sigma * self.x0_of(out, x, t)
 
     def score(self, x: Point, t: Time, **condition: Any) -> Point:
         r"""The score :math:`\hat s = \nabla\log q_t(x) = -\hat\varepsilon/\sigma`; arguments as `predict`."""
@@ -156,7 +155,7 @@ class Denoiser(nn.Module):
         if self.parameterisation == "score":
             return out
         (sigma,) = self._at(t, x, "sigma")
-        return -self._eps(out, x, t) / self._divisor("score", "sigma", sigma, t)
+        return -self.eps_of(out, x, t) / self._divisor("score", "sigma", sigma, t)
 
     def velocity(self, x: Point, t: Time, **condition: Any) -> Point:
         r"""The velocity :math:`\hat b = \alpha'\hat x_0 + \sigma'\hat\varepsilon` of the probability flow.
@@ -168,17 +167,10 @@ class Denoiser(nn.Module):
             return out
         d_alpha, d_sigma = self._at(t, x, "d_alpha", "d_sigma")
         d_sigma = self._finite("velocity", d_sigma, t)
-        return d_alpha * self._x0(out, x, t) + d_sigma * self._eps(out, x, t)
+        return d_alpha * self.x0_of(out, x, t) + d_sigma * self.eps_of(out, x, t)
 
-    def _ask(self, x: Tensor, t: Time, **condition: Any) -> Tensor:
-        """What the network says, of whatever shape."""
-        _check(x, t)
-        time = self.schedule._time(t)
-        if not isinstance(t, Tensor):  # filled in on the device: to copy a number there, the host would wait
-            return self.network(x, x.new_full(x.shape[:1], float(t)), **condition)
-        return self.network(x, time.to(x).expand(x.shape[:1]), **condition)
-
-    def _x0(self, out: Tensor, x: Tensor, t: Time) -> Tensor:
+    def x0_of(self, out: Point, x: Point, t: Time) -> Point:
+        r"""The clean point that an answer of the network stands for; ``out`` is what `forward` gave at ``x`` and ``t``."""
         alpha, sigma = self._at(t, x, "alpha", "sigma")
         match self.parameterisation:
             case "x0":
@@ -193,7 +185,8 @@ class Denoiser(nn.Module):
                 _, d_sigma = self._at(t, x, "d_alpha", "d_sigma")
                 return (d_sigma * x - sigma * out) / self._determinant("x0", x, t)
 
-    def _eps(self, out: Tensor, x: Tensor, t: Time) -> Tensor:
+    def eps_of(self, out: Point, x: Point, t: Time) -> Point:
+        r"""The noise that an answer of the network stands for; arguments as `x0_of`."""
         alpha, sigma = self._at(t, x, "alpha", "sigma")
         match self.parameterisation:
             case "eps":
@@ -207,6 +200,14 @@ class Denoiser(nn.Module):
             case _:
                 d_alpha, _ = self._at(t, x, "d_alpha", "d_sigma")
                 return (alpha * out - d_alpha * x) / self._determinant("eps", x, t)
+
+    def _ask(self, x: Tensor, t: Time, **condition: Any) -> Tensor:
+        """What the network says, of whatever shape."""
+        _check(x, t)
+        time = self.schedule._time(t)
+        if not isinstance(t, Tensor):  # filled in on the device: to copy a number there, the host would wait
+            return self.network(x, x.new_full(x.shape[:1], float(t)), **condition)
+        return self.network(x, time.to(x).expand(x.shape[:1]), **condition)
 
     def _at(self, t: Time, x: Tensor, *names: str) -> list[Tensor]:
         """The schedule's functions at t, shaped to multiply x, in its dtype and on its device."""
@@ -245,61 +246,3 @@ def _check(x: Any, t: Any) -> None:
 
 def _show(t: Time) -> str:
     return f"{t:g}" if not isinstance(t, Tensor) else str(t.tolist())
-
-
-def exact_denoiser(law: Law, schedule: Schedule, parameterisation: Parameterisation = "x0") -> Denoiser:
-    r"""The best possible denoiser of a known law, as a `Denoiser`: what a perfectly trained network would say.
-
-    .. math:: \hat x_0 = \mathbb E[x_0\mid x_t], \qquad \hat s = \nabla\log q_t(x_t), \qquad
-        \hat\varepsilon = -\sigma_t\hat s
-
-    Args:
-        law: the law of the data, without batch dimensions.
-        schedule: the schedule.
-        parameterisation: what its "network" predicts. The five agree; they differ in rounding and in where a
-            conversion divides by zero.
-
-    Returns:
-        A Denoiser for points of shape ``(batch, d)``.
-
-    Raises:
-        TypeError: if ``law`` is no Law or ``schedule`` no Schedule.
-        ValueError: if ``parameterisation`` is none of the five or ``law`` has batch dimensions.
-
-    References:
-        Y. Song and S. Ermon, *Generative modeling by estimating gradients of the data distribution* (2019), section
-        4.1; B. Efron, *Tweedie's formula and selection bias* (2011), eq. 1.4.
-
-    Example:
-        >>> import torch
-        >>> from gmlib.distributions import Gaussian
-        >>> from gmlib.noise import Rectified
-        >>> denoiser = exact_denoiser(Gaussian(torch.zeros(1), var=1.0), Rectified())
-        >>> denoiser.x0(torch.ones(1, 1), 0.5)
-        tensor([[1.]])
-    """
-    if not isinstance(law, Law):
-        raise TypeError(f"law must be a gmlib.distributions.Law, got {type(law).__name__}")
-    if law.batch_shape:
-        raise ValueError(f"law must have no batch dimensions, got batch shape {tuple(law.batch_shape)}")
-    check_choice("parameterisation", parameterisation, PARAMETERISATIONS)
-
-    def network(x: Tensor, t: Tensor) -> Tensor:
-        alpha, sigma = schedule.alpha(t), schedule.sigma(t)
-        if parameterisation == "x0":
-            return law.posterior_mean(x, alpha, sigma)
-        score, column = law.noised(alpha, sigma).score(x), sigma.unsqueeze(-1)
-        if parameterisation == "score":
-            return score
-        eps = -column * score
-        if parameterisation == "eps":
-            return eps
-        x0 = law.posterior_mean(x, alpha, sigma)
-        if parameterisation == "v":
-            return alpha.unsqueeze(-1) * eps - column * x0
-        d_sigma = schedule.d_sigma(t)
-        if anywhere(torch.isinf(d_sigma)):
-            raise ValueError(f"t must not be where sigma' is infinite for the exact velocity, got {_show(t)}")
-        return schedule.d_alpha(t).unsqueeze(-1) * x0 + d_sigma.unsqueeze(-1) * eps
-
-    return Denoiser(network, schedule, parameterisation)

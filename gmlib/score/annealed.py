@@ -16,8 +16,8 @@ from torch import Tensor
 
 from gmlib._checks import check_number
 from gmlib.score._arguments import check_levels, evaluate
+from gmlib.score._chain import check_chain, moved
 from gmlib.score._compile import compiled
-from gmlib.score.langevin import _check_chain, _move
 from gmlib.score.tweedie import tweedie_mean
 
 
@@ -83,7 +83,7 @@ def annealed_langevin(
         >>> round(x.mean().item(), 1)
         3.0
     """
-    _check_chain(score, x, steps=steps, temperature=temperature)
+    check_chain(score, x, steps=steps, temperature=temperature)
     check_number("step", step, low=0.0, low_open=True)
     levels = _levels(sigmas, allow_ascending)
     ladder = torch.tensor(levels, dtype=x.dtype, device=x.device)
@@ -91,7 +91,7 @@ def annealed_langevin(
     def move(
         x: Tensor, sigma: Tensor, noise: Tensor, drift: float | Tensor, spread: float | Tensor
     ) -> Tensor:
-        return _move(x, evaluate(score, x, "score", sigma), noise, drift, spread)
+        return moved(x, evaluate(score, x, "score", sigma), noise, drift, spread)
 
     advance = compiled(move, compile, x.device)
     x = x.detach().clone(memory_format=torch.contiguous_format)

@@ -15,8 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_count, check_finite, check_number, check_tensor
-from gmlib.score._arguments import check_callable, check_same, evaluate
+from gmlib._checks import check_count, check_number, check_tensor
+from gmlib.score._arguments import check_same, evaluate
+from gmlib.score._chain import check_chain, moved
 from gmlib.score._compile import compiled
 
 
@@ -64,9 +65,9 @@ def langevin_step(
     if isinstance(step, Tensor):
         if step.dim():
             raise ValueError(f"step must be a number or a tensor without dimensions, got {tuple(step.shape)}")
-        return _move(x, score_value, noise, step / 2, (step * temperature).sqrt())
+        return moved(x, score_value, noise, step / 2, (step * temperature).sqrt())
     check_number("step", step, low=0.0, low_open=True)
-    return _move(x, score_value, noise, step / 2, math.sqrt(step * temperature))
+    return moved(x, score_value, noise, step / 2, math.sqrt(step * temperature))
 
 
 @torch.no_grad()
@@ -119,7 +120,7 @@ def langevin(
         >>> round(x.mean().item(), 1)
         3.0
     """
-    _check_chain(score, x, steps=steps, temperature=temperature)
+    check_chain(score, x, steps=steps, temperature=temperature)
     check_number("step", step, low=0.0, low_open=True)
     move = _prepare(score, x, step, temperature, compile)
     x = x.detach().clone(memory_format=torch.contiguous_format)
@@ -169,7 +170,7 @@ def langevin_path(
         >>> langevin_path(lambda x: -x, torch.ones(5, 2), step=0.1, steps=20, every=10).shape
         torch.Size([3, 5, 2])
     """
-    _check_chain(score, x, steps=steps, temperature=temperature)
+    check_chain(score, x, steps=steps, temperature=temperature)
     check_number("step", step, low=0.0, low_open=True)
     check_count("every", every)
     if steps % every:
@@ -186,31 +187,13 @@ def langevin_path(
     return path
 
 
-def _check_chain(score: object, x: Tensor, *, steps: int, temperature: float, name: str = "score") -> None:
-    check_callable(name, score)
-    check_tensor("x", x)
-    if x.dim() == 0:
-        raise ValueError("x must have shape (batch, *event), got a tensor without dimensions")
-    check_finite("x", x)
-    check_count("steps", steps, low=0)
-    check_number("temperature", temperature, low=0.0)
-
-
-def _move(x: Tensor, value: Tensor, noise: Tensor, drift: float | Tensor, spread: float | Tensor) -> Tensor:
-    # The chain keeps its dtype, whatever that of the score.
-    value, noise = value.to(x.dtype), noise.to(x.dtype)
-    if isinstance(drift, Tensor) or isinstance(spread, Tensor):
-        return x + drift * value + spread * noise
-    return torch.add(x, value, alpha=drift).add(noise, alpha=spread)
-
-
 def _prepare(
     score: Callable[[Tensor], Tensor], x: Tensor, step: float | int, temperature: float | int, compile: bool
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the step of the chain, (x, noise) -> x, compiled if asked for."""
 
     def move(x: Tensor, noise: Tensor, drift: float | Tensor, spread: float | Tensor) -> Tensor:
-        return _move(x, evaluate(score, x), noise, drift, spread)
+        return moved(x, evaluate(score, x), noise, drift, spread)
 
     drift, spread = step / 2, math.sqrt(step * temperature)
     if compile:  # as tensors, so that another step size needs no other graph

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_number, check_tensor
 from gmlib.score._arguments import check_callable, evaluate
-from gmlib.score.langevin import _check_chain, _move
+from gmlib.score._chain import check_chain, moved
 
 
 @torch.no_grad()
@@ -73,7 +73,7 @@ def sgld(
         >>> round(theta.mean().item(), 2)
         1.96
     """
-    _check_chain(prior_score, x, steps=steps, temperature=temperature, name="prior_score")
+    check_chain(prior_score, x, steps=steps, temperature=temperature, name="prior_score")
     check_callable("likelihood_score", likelihood_score)
     if not callable(step):
         check_number("step", step, low=0.0, low_open=True)
@@ -94,7 +94,7 @@ def sgld(
         likelihood = evaluate(likelihood_score, x, "likelihood_score", data[index])
         prior = evaluate(prior_score, x, "prior_score")
         value = torch.add(prior, likelihood, alpha=scale)
-        x = _move(x, value, noise.normal_(generator=generator), delta / 2, math.sqrt(delta * temperature))
+        x = moved(x, value, noise.normal_(generator=generator), delta / 2, math.sqrt(delta * temperature))
     return x
 
 

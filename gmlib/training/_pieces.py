@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from gmlib._compiler import compiler_found
 from gmlib._extras import require
 from gmlib.training.config import TrainConfig
 
@@ -54,12 +52,8 @@ def make_averager(model: nn.Module, ema: nn.Module | None, decay: float) -> Call
 
 def compiled(objective: nn.Module, wanted: bool) -> nn.Module:
     """``objective``, compiled in place when that is ``wanted`` and there is a C++ compiler; warns when there is none."""
-    if wanted:
-        compilers = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
-        if any(shutil.which(name) for name in compilers if name):
-            objective.compile()
-        else:
-            warnings.warn("compile = true, but there is no C++ compiler: running eagerly", stacklevel=2)
+    if wanted and compiler_found("compile = true"):
+        objective.compile()
     return objective
 
 

@@ -16,8 +16,8 @@ from gmlib.distributions.toys import TOYS
 from gmlib.flows import Composition, Flow, half_mask, jacobian
 from gmlib.recipes.flow_stack import LAWS, stack_flow
 from gmlib.widgets.base import STATIC, Widget
-from gmlib.widgets.density_explorer import _parameters
 from gmlib.widgets.draws import check_seed
+from gmlib.widgets.toy_arrays import toy_arrays
 
 F64 = torch.float64
 CHECKPOINT = "flow-stack"
@@ -71,7 +71,7 @@ def _flow(name: str) -> Flow:
 
 def _offer(name: str) -> dict[str, Tensor]:
     """All that the browser needs for a law: the law itself, which coordinate each layer changes, the conditioners."""
-    found = _parameters(name)
+    found = toy_arrays(name)
     found["bound"] = torch.tensor([BOUND])
     found["changed"] = torch.tensor([float(i % 2 == 0) for i in range(LAYERS)])
     start = f"{name}.bijection.layers."

@@ -13,6 +13,7 @@ from gmlib._checks import check_choice, check_count, check_number
 from gmlib.distributions.mixture import GaussianMixture
 from gmlib.distributions.toys import TOYS
 from gmlib.widgets.base import STATIC, Widget
+from gmlib.widgets.toy_arrays import toy_arrays
 
 OWN = "mixture"
 """The name of the law whose components the reader may drag."""
@@ -22,18 +23,6 @@ THREE = {
     "means": [[-1.2, -0.6], [1.3, -0.5], [0.2, 1.3]],
     "covariances": [[0.25, 0.1, 0.2], [0.16, -0.06, 0.3], [0.2, 0.0, 0.08]],
 }
-
-
-def _parameters(name: str) -> dict[str, Tensor]:
-    """A toy's weights (K,), means (K, 2) and covariances (K, 3) as xx, xy, yy, in float32."""
-    law = TOYS[name](dtype=torch.float64)
-    cov = law.covariances
-    triples = torch.stack([cov[:, 0, 0], cov[:, 0, 1], cov[:, 1, 1]], -1)
-    return {
-        "weights": law.weights.float().contiguous(),
-        "means": law.means.float().contiguous(),
-        "covariances": triples.float(),
-    }
 
 
 class DensityExplorer(Widget):
@@ -69,7 +58,7 @@ class DensityExplorer(Widget):
     """
 
     _esm = STATIC / "density_explorer.js"
-    offers = {name: partial(_parameters, name) for name in TOYS}  # noqa: RUF012 - a ClassVar of the base
+    offers = {name: partial(toy_arrays, name) for name in TOYS}  # noqa: RUF012 - a ClassVar of the base
     shown = ("law", "sigma", "probe")
 
     laws = traitlets.List(traitlets.Unicode(), [*TOYS, OWN], help="names to choose from").tag(sync=True)

@@ -17,8 +17,8 @@ from gmlib.metrics import sliced_wasserstein
 from gmlib.noise import DDPM, Denoiser, Schedule, VPCosine, exact_denoiser
 from gmlib.noise.samplers import ancestral, heun, steps_of
 from gmlib.widgets.base import STATIC, Widget
-from gmlib.widgets.density_explorer import _parameters
 from gmlib.widgets.draws import Draws, check_seed
+from gmlib.widgets.toy_arrays import toy_arrays
 
 F64 = torch.float64
 LAWS = ("swiss_roll", "two_moons", "eight_gaussians")
@@ -57,7 +57,7 @@ class ForwardAndBackReadings:
 @cache
 def _law(name: str) -> GaussianMixture:
     """The law as the browser has it: constants of single precision, computed with in double."""
-    given = {key: value.double() for key, value in _parameters(name).items()}
+    given = {key: value.double() for key, value in toy_arrays(name).items()}
     var = given["covariances"][:, [0, 2]]  # these laws have no correlations
     return GaussianMixture(given["means"], weights=given["weights"] / given["weights"].sum(), var=var)
 
@@ -123,7 +123,7 @@ class ForwardAndBack(Widget):
     """
 
     _esm = STATIC / "forward_and_back.js"
-    offers = {name: partial(_parameters, name) for name in LAWS}  # noqa: RUF012 - a ClassVar of the base
+    offers = {name: partial(toy_arrays, name) for name in LAWS}  # noqa: RUF012 - a ClassVar of the base
     shown = ("law", "schedule", "sampler", "steps", "time", "way")
 
     laws = traitlets.List(traitlets.Unicode(), [*LAWS], help="names to choose from").tag(sync=True)

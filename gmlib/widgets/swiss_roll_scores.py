@@ -15,7 +15,7 @@ from gmlib.distributions.mixture import GaussianMixture
 from gmlib.distributions.toys import TOYS
 from gmlib.score.network import ScoreNetwork, mlp_score
 from gmlib.widgets.base import STATIC, Widget
-from gmlib.widgets.density_explorer import _parameters
+from gmlib.widgets.toy_arrays import toy_arrays
 
 F64 = torch.float64
 SIGMAS = (0.05, 5.0)
@@ -73,7 +73,7 @@ def _nodes(name: str) -> dict[str, Tensor]:
 
 def _offer(name: str) -> dict[str, Tensor]:
     """All that the browser needs for a toy: the law, the weights as they are stored, and the nodes."""
-    return {**_parameters(name), **_weights(name), **_nodes(name)}
+    return {**toy_arrays(name), **_weights(name), **_nodes(name)}
 
 
 def _weights(name: str) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from gmlib._checks import check_callable, check_count, check_instance, check_number, check_tensor
 from gmlib.noise import Denoiser, start_noise
 from gmlib.noise.samplers import Sampled
-from gmlib.noise.samplers._run import noise_like
+from gmlib.noise.samplers.start import noise_like
 
 Images = Float[Tensor, "batch channels height width"]
 Sampler = Callable[[Denoiser, Tensor, dict[str, Any]], Sampled]

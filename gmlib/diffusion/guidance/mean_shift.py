@@ -14,7 +14,7 @@ from gmlib.noise import Denoiser
 from gmlib.noise.guidance import Weight, log_prob_gradient
 from gmlib.noise.guidance.weight import check_weight, weight_over
 from gmlib.noise.samplers import Sampled, steps_of
-from gmlib.noise.samplers._run import check_start, noise_like
+from gmlib.noise.samplers.start import check_start, noise_like
 from gmlib.noise.samplers.steps import Times
 
 

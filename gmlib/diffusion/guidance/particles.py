@@ -22,7 +22,7 @@ from gmlib.noise import Denoiser
 from gmlib.noise.guidance import ClassifierFree
 from gmlib.noise.guidance.rows import map_rows
 from gmlib.noise.samplers import steps_of
-from gmlib.noise.samplers._run import check_start, noise_like
+from gmlib.noise.samplers.start import check_start, noise_like
 from gmlib.noise.samplers.steps import Times
 
 
@@ -123,7 +123,7 @@ def guided_particles(
     for step, f, g in zip(steps, drift, diffusion, strict=True):
         length = step.t - step.s
         answers = guided.both(x, step.t, **condition)
-        with_class, without = (guided._eps(answer, x, step.t) / -step.sigma_t for answer in answers)
+        with_class, without = (guided.eps_of(answer, x, step.t) / -step.sigma_t for answer in answers)
         apart = (with_class - without).flatten(1).square().sum(1)
         log_weights = log_weights + 0.5 * length * g**2 * w * (w - 1) * apart
         score = without + w * (with_class - without)

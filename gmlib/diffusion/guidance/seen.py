@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gmlib._checks import check_count, check_number, check_tensor
 from gmlib.diffusion.guidance.cascade import Images, enlarged, pooled
-from gmlib.noise.samplers._run import noise_like
+from gmlib.noise.samplers.start import noise_like
 
 
 class Seen(NamedTuple):

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from gmlib._checks import anywhere, check_choice, check_instance
 from gmlib.noise.denoiser import Denoiser
-from gmlib.noise.samplers._run import check_start, noise_like
 from gmlib.noise.samplers.learned_variance import LearnedVariance
+from gmlib.noise.samplers.start import check_start, noise_like
 from gmlib.noise.samplers.steps import Sampled, Step, Times, steps_of
 
 Variance = Literal["beta", "beta_tilde", "learned"] | Callable[[Tensor, Step], float | Tensor]

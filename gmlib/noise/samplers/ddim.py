@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gmlib._checks import check_number
 from gmlib.noise.denoiser import Denoiser
-from gmlib.noise.samplers._run import check_start, noise_like
+from gmlib.noise.samplers.start import check_start, noise_like
 from gmlib.noise.samplers.steps import Sampled, Times, steps_of
 
 

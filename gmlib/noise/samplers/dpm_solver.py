@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.noise.denoiser import Denoiser
-from gmlib.noise.samplers._run import check_start
+from gmlib.noise.samplers.start import check_start
 from gmlib.noise.samplers.steps import Sampled, Times, steps_of
 
 

@@ -82,7 +82,7 @@ class LearnedVariance(Denoiser):
             :math:`\hat x_0` and :math:`\tilde\sigma^2`, shaped as ``x``.
         """
         out, second = self.both(x, step.t, **condition)
-        return self._x0(out, x, step.t), interpolated_variance(second, step)
+        return self.x0_of(out, x, step.t), interpolated_variance(second, step)
 
 
 def interpolated_variance(out: Float[Tensor, "..."], step: Step) -> Float[Tensor, "..."]:

@@ -1,14 +1,16 @@
-"""Where samplers start."""
+"""Where samplers start, and the noise that they add."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib._checks import check_instance
+from gmlib._checks import check_instance, check_tensor
+from gmlib.noise.denoiser import Denoiser
 from gmlib.noise.schedule import Schedule
 
 
@@ -52,3 +54,35 @@ def start_noise(
         raise ValueError("shape must have a batch dimension, got ()")
     sigma = float(schedule.sigma(schedule.t_max if t is None else t))
     return sigma * torch.randn(tuple(shape), generator=generator, dtype=dtype, device=device)
+
+
+def check_start(denoiser: Any, x: Any) -> None:
+    """Raise unless a sampler can start here.
+
+    Raises:
+        TypeError: ``denoiser`` is no Denoiser, or ``x`` no floating tensor.
+        ValueError: ``x`` has no batch dimension.
+
+    Example:
+        >>> from gmlib.noise.samplers.start import check_start
+        >>> check_start(None, torch.zeros(1, 2))
+        Traceback (most recent call last):
+        TypeError: denoiser must be a Denoiser, got NoneType
+    """
+    check_instance("denoiser", denoiser, Denoiser)
+    check_tensor("x", x)
+    if x.dim() < 1:
+        raise ValueError("x must have shape (batch, *event), got shape ()")
+
+
+def noise_like(
+    x: Float[Tensor, "batch *event"], generator: torch.Generator | None
+) -> Float[Tensor, "batch *event"]:
+    """Standard normal noise of the shape, dtype and device of x.
+
+    Example:
+        >>> from gmlib.noise.samplers.start import noise_like
+        >>> noise_like(torch.zeros(3, 2), None).shape
+        torch.Size([3, 2])
+    """
+    return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
