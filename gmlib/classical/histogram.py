@@ -54,6 +54,24 @@ class PixelHistograms:
         self._check(x)
         return self.log_table.gather(1, x.long().T).sum(0)
 
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Integer[Tensor, "n d"]:
+        """Draw images, every pixel by itself.
+
+        Args:
+            n: number of images.
+            generator: source of randomness; None is torch's default.
+
+        Returns:
+            Whole levels, (n, d).
+
+        Example:
+            >>> law = PixelHistograms(torch.tensor([[0, 2], [0, 2]]), levels=3, smoothing=1e-9)
+            >>> law.sample(2).tolist()
+            [[0, 2], [0, 2]]
+        """
+        check_count("n", n)
+        return self.log_table.exp().multinomial(n, replacement=True, generator=generator).T
+
     def _check(self, x: Tensor) -> None:
         check_tensor("x", x, floating=False)
         if x.dim() != 2 or x.numel() == 0:

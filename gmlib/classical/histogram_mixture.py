@@ -121,6 +121,25 @@ class HistogramMixture:
         self.common._check(x)
         return self._log_joint(*self._ink(x)).logsumexp(-1)
 
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Integer[Tensor, "n d"]:
+        """Draw a component for each image, then every pixel from its histogram there.
+
+        Args:
+            n: number of images.
+            generator: source of randomness; None is torch's default.
+
+        Returns:
+            Whole levels, (n, d).
+        """
+        check_count("n", n)
+        component = self.log_weights.exp().multinomial(n, replacement=True, generator=generator)
+        images = torch.empty(n, self.common.pixels, dtype=torch.long, device=component.device)
+        for k in component.unique():
+            chosen = component == k
+            table = self.log_table[:, :, k].exp()
+            images[chosen] = table.multinomial(int(chosen.sum()), replacement=True, generator=generator).T
+        return images
+
     def _ink(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The pixels that are not 0: place in a flat table of (pixel, level), image, and where each image starts."""
         row, pixel = x.nonzero(as_tuple=True)

@@ -21,7 +21,8 @@ from gmlib.metrics import bits_per_dim, mean_estimate
 from gmlib.nn import ResidualMLP, TimeAndClass
 from gmlib.nn.zeroed import zeroed
 from gmlib.noise import DDPM, Denoiser, ancestral, ddpm_times, start_noise
-from gmlib.recipes.score_digits import as_levels, digit_measures
+from gmlib.recipes.as_levels import as_levels
+from gmlib.recipes.digit_measures import digit_measures
 from gmlib.recipes.seen_as import seen_as
 from gmlib.training import Task
 
@@ -193,7 +194,7 @@ def sample_digits(
     start = start_noise(schedule, (n, 1, 8, 8), generator=generator, dtype=place.dtype, device=place.device)
     told: dict[str, Any] = {} if label is None else {"label": label}
     drawn = ancestral(model, start, ddpm_times(schedule, steps), generator=generator, **told)
-    return as_levels((drawn.x.flatten(1) + 1) / 2)
+    return as_levels((drawn.x.flatten(1) + 1) / 2, DIGITS_LEVELS)
 
 
 def recognised(images: Float[Tensor, "n 64"], label: Int[Tensor, " n"]) -> float:

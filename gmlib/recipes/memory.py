@@ -18,7 +18,7 @@ from torch import Tensor
 from gmlib._checks import check_choice, check_count, check_number, check_tensor
 from gmlib.data import MNIST_LEVELS, mnist
 from gmlib.energy import ModernHopfield
-from gmlib.recipes._rows import mean_and_spread
+from gmlib.recipes.measures_table import mean_and_spread
 
 ENCODINGS = ("binary", "grey", "ink")
 """How a pixel is stored: -1 or 1; from -1 for paper to 1 for ink; from 0 for paper to 1 for ink."""

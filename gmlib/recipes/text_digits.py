@@ -22,10 +22,10 @@ from gmlib.nn import ResidualMLP, TimeAndClass
 from gmlib.nn.zeroed import zeroed
 from gmlib.noise import DDPM, Denoiser, ancestral, ddpm_times, start_noise
 from gmlib.noise.guidance import ClassifierFree
+from gmlib.recipes.as_levels import as_levels
 from gmlib.recipes.captions import Said, agrees, captioned, captions, described
 from gmlib.recipes.clip_digits import EMBEDDING, DigitsCLIP, read
 from gmlib.recipes.diffusion_digits import HIGH, LOW, scaled
-from gmlib.recipes.score_digits import as_levels
 from gmlib.recipes.seen_as import seen_as
 from gmlib.training import Task
 
@@ -187,7 +187,7 @@ def draw_digits(
     z = start_noise(schedule, shape, generator=generator, dtype=text.dtype, device=text.device)
     guided = ClassifierFree(model, w, {"text": 0})
     drawn = ancestral(guided, z, ddpm_times(schedule, steps), generator=generator, text=text).x
-    return as_levels((drawn.flatten(1) + 1) / 2).unflatten(1, (1, 8, 8))
+    return as_levels((drawn.flatten(1) + 1) / 2, DIGITS_LEVELS).unflatten(1, (1, 8, 8))
 
 
 def consistency(said: Said, images: Float[Tensor, "n 1 8 8"]) -> dict[str, float]:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gmlib.classical import PixelHistograms
+from gmlib.classical import HistogramMixture, PixelHistograms
 from gmlib.data import digits
 
 
@@ -35,6 +35,19 @@ def test_sums_to_one_and_large_smoothing_is_uniform() -> None:
     assert flat.log_prob(every)[0].item() == pytest.approx(-2 * math.log(3), abs=1e-6)
 
 
+@pytest.mark.parametrize("mixed", [False, True])
+def test_images_are_drawn_as_they_are_priced(mixed: bool) -> None:
+    generator, n = torch.Generator().manual_seed(0), 20_000
+    x = torch.randint(0, 3, (300, 2), generator=generator)
+    x[:150, 1] = x[:150, 0]
+    law = HistogramMixture(x, 3, 4, generator=generator) if mixed else PixelHistograms(x, 3)
+    drawn = law.sample(n, generator=generator)
+    states = torch.cartesian_prod(torch.arange(3), torch.arange(3))
+    seen = torch.tensor([(drawn == state).all(1).float().mean() for state in states])
+    exact = law.log_prob(states).exp().float()
+    assert ((seen - exact).abs() < 5 * (exact * (1 - exact) / n).sqrt()).all()
+
+
 @pytest.mark.bad_input
 def test_bad_input() -> None:
     good = torch.zeros(3, 2, dtype=torch.int64)
@@ -57,3 +70,5 @@ def test_bad_input() -> None:
         PixelHistograms(good, levels=2).log_prob(good.tolist())
     with pytest.raises(ValueError, match="levels"):
         PixelHistograms(good, levels=1)
+    with pytest.raises(ValueError, match="n must be at least 1"):
+        PixelHistograms(good, levels=2).sample(0)

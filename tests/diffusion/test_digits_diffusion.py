@@ -9,7 +9,7 @@ import torch
 from gmlib.checkpoints import checkpoint, load_into
 from gmlib.data import digits
 from gmlib.recipes.diffusion_digits import bound_measures, digits_denoiser, recognised, sample_digits
-from gmlib.recipes.score_digits import digit_measures
+from gmlib.recipes.digit_measures import digit_measures
 
 
 @pytest.mark.slow

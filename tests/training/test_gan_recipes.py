@@ -14,21 +14,18 @@ from gmlib.data.files import assets_folder
 from gmlib.gan import GAN_LOSSES, R1, Critic, Game, GradientPenalty, toy_critic, toy_generator
 from gmlib.metrics import memorisation_ratio
 from gmlib.recipe import load_recipe
+from gmlib.recipes.as_levels import as_levels
 from gmlib.recipes.gan import LAWS, coverage_evaluator, game_task, grid_gan
 from gmlib.recipes.gan_digits import (
-    ImageMeasures,
-    as_levels,
-    class_histogram,
     digits_gan,
     image_evaluator,
     image_makers,
-    image_measures,
     images_table,
-    mnist_images,
     sample_images,
 )
 from gmlib.recipes.gan_grid import CURES, Cure, GridRun, SideBySide, play_grid, record, recorded_runs
 from gmlib.recipes.gan_line import LineRun, play_line, two_modes
+from gmlib.recipes.image_measures import ImageMeasures, class_histogram, image_measures, mnist_images
 from gmlib.training import TrainConfig, train
 
 
@@ -256,7 +253,7 @@ def test_shipped_digits() -> None:
     assert set(recorded["seeds"]) == {"0", "1", "2"}
     assert set(recorded["mean"]) == set(ImageMeasures.__dataclass_fields__)
     x = sample_images(game, 300, generator=generator(1))
-    measures = image_measures(as_levels(x))
+    measures = image_measures(as_levels(x, 256))
     assert measures.memorisation > 0.5
     assert measures.class_kl < 0.3
     name, draw = next(image_makers())

@@ -15,12 +15,10 @@ from gmbook.house import ROOT
 from torch import nn
 
 from gmlib.checkpoints import checkpoint, load_weights
-from gmlib.classical import HistogramMixture
 from gmlib.data import digits
 from gmlib.energy import RBM
 from gmlib.recipes._ruler import bits, kit, mnist, toys
 from gmlib.recipes._ruler import digits as small
-from gmlib.recipes._ruler.images import draw_mixture
 from gmlib.recipes.cascade_mnist import cascaded_digits
 from gmlib.recipes.one_ruler import KEYS, main, measure_data
 from gmlib.recipes.rbm_floors import BernoulliMixture
@@ -169,17 +167,10 @@ def test_a_flat_density_costs_the_cells() -> None:
     assert exact < bound.mean().item() < exact + 0.001
 
 
-def test_mixtures_are_drawn_as_they_are_priced() -> None:
-    generator, n = torch.Generator().manual_seed(0), 20_000
-    x = torch.randint(0, 3, (300, 2), generator=generator)
-    x[:150, 1] = x[:150, 0]
-    law = HistogramMixture(x, 3, 4, generator=generator)
-    drawn = draw_mixture(law, n, generator)
-    states = torch.cartesian_prod(torch.arange(3), torch.arange(3))
-    seen = torch.tensor([(drawn == state).all(1).float().mean() for state in states])
-    exact = law.log_prob(states).exp().float()
-    assert ((seen - exact).abs() < 5 * (exact * (1 - exact) / n).sqrt()).all()
-    machine = BernoulliMixture((x > 0).float(), 2, steps=20, generator=generator)
+def test_weights_and_rates_are_the_law_of_a_mixture_of_bits() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 2, (300, 2), generator=generator).float()
+    machine = BernoulliMixture(x, 2, steps=20, generator=generator)
     weights, rate = bits.weights_and_rates(machine)
     points = torch.cartesian_prod(torch.tensor([0.0, 1.0]), torch.tensor([0.0, 1.0]))
     mass = torch.where(points[:, None] > 0, rate, 1 - rate).prod(-1) @ weights

@@ -8,17 +8,11 @@ import torch
 
 from gmlib.checkpoints import checkpoint, load_into
 from gmlib.distributions import TOYS, Gaussian, Law
+from gmlib.recipes.as_levels import as_levels
+from gmlib.recipes.digit_measures import digit_measures, digit_vectors
 from gmlib.recipes.score import log_uniform, roll_score, sample_toy, score_task, toy_evaluator, toy_score
-from gmlib.recipes.score_digits import (
-    ancestral_digits,
-    as_levels,
-    digit_makers,
-    digit_measures,
-    digit_vectors,
-    digits_score,
-    digits_table,
-    sample_digits,
-)
+from gmlib.recipes.score_chains import ancestral_digits, sample_digits
+from gmlib.recipes.score_digits import digit_makers, digits_score, digits_table
 from gmlib.score import errors_by_noise_level, exact_score, geometric_ladder, mlp_score
 
 NAMES = sorted(TOYS)
@@ -132,7 +126,7 @@ def test_roll_score_has_three_losses() -> None:
 
 def test_digits_are_measured_alike() -> None:
     train, test = digit_vectors("train"), digit_vectors("test")
-    assert torch.equal(as_levels(test + 0.02), test)  # less than half a level
+    assert torch.equal(as_levels(test + 0.02, 17), test)  # less than half a level
     perfect = digit_measures(test)
     assert (perfect.precision, perfect.recall) == (1.0, 1.0)
     assert perfect.frechet == pytest.approx(0.0, abs=1e-6)
@@ -188,7 +182,7 @@ def test_shipped_digit_score() -> None:
         "NCSN, reverse steps",
         "training images",
     }
-    x = as_levels(sample_digits(score, 100, steps=10, generator=generator(1)))
+    x = as_levels(sample_digits(score, 100, steps=10, generator=generator(1)), 17)
     measures = digit_measures(x)
     noise = digit_measures(torch.randint(0, 17, (100, 64), generator=generator(2)) / 16)
     assert measures.frechet < 0.5 * noise.frechet

@@ -24,11 +24,12 @@ from gmlib.recipes._ruler.kit import (
     size_of,
     trained,
 )
+from gmlib.recipes.as_levels import as_levels
 from gmlib.recipes.diffusion_digits import HIGH, LOW, scaled
 from gmlib.recipes.diffusion_digits import sample_digits as diffusion_digits
 from gmlib.recipes.flow_digits import level_vectors, sample_levels
 from gmlib.recipes.ruler_record import RulerData, RulerRow
-from gmlib.recipes.score_digits import ancestral_digits, as_levels, sample_digits
+from gmlib.recipes.score_chains import ancestral_digits, sample_digits
 from gmlib.vae import importance_weighted_bound
 
 SIZE, SAMPLES, DRAWS = 64, 64, 20
@@ -55,7 +56,7 @@ def _features(levels: Tensor) -> Tensor:
 
 
 def _whole(x: Tensor) -> Tensor:
-    return (16 * as_levels(x)).round().long()
+    return (16 * as_levels(x, DIGITS_LEVELS)).round().long()
 
 
 def entries() -> Iterator[Entry]:

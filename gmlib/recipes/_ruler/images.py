@@ -32,22 +32,6 @@ class _Density(Protocol):
     def sample(self, sample_shape: list[int], *, generator: torch.Generator) -> Tensor: ...
 
 
-def draw_histograms(law: PixelHistograms, n: int, generator: torch.Generator) -> Tensor:
-    """Whole levels, every pixel by itself, (n, d)."""
-    return law.log_table.exp().multinomial(n, replacement=True, generator=generator).T
-
-
-def draw_mixture(law: HistogramMixture, n: int, generator: torch.Generator) -> Tensor:
-    """Whole levels: a component, then every pixel from its histogram there, (n, d)."""
-    component = law.log_weights.exp().multinomial(n, replacement=True, generator=generator)
-    images = torch.empty(n, law.common.pixels, dtype=torch.long)
-    for k in component.unique():
-        chosen = component == k
-        table = law.log_table[:, :, k].exp()
-        images[chosen] = table.multinomial(int(chosen.sum()), replacement=True, generator=generator).T
-    return images
-
-
 def classical_entries(
     train: Tensor, validation: Tensor, test: Tensor, levels: int, where: str
 ) -> Iterator[Entry]:
@@ -59,7 +43,7 @@ def classical_entries(
     table, seconds = timed(lambda: PixelHistograms(train, levels, smoothing=0.01))
     yield Entry(
         "classical", "pixel histograms", "gmlib.classical.PixelHistograms", "", where,
-        lambda n, g: draw_histograms(table, n, g), image_cost(lambda: -table.log_prob(test), size, "exact", "a table"),
+        lambda n, g: table.sample(n, generator=g), image_cost(lambda: -table.log_prob(test), size, "exact", "a table"),
         size * (levels - 1), seconds, note="the ceiling: pixels that know nothing of each other",
     )  # fmt: skip
 
@@ -74,7 +58,7 @@ def classical_entries(
     mixture, seconds = timed(smoothed)
     yield Entry(
         "classical", f"mixture of {COMPONENTS} histograms", "gmlib.classical.HistogramMixture", "", where,
-        lambda n, g: draw_mixture(mixture, n, g),
+        lambda n, g: mixture.sample(n, generator=g),
         image_cost(lambda: -mixture.log_prob(test), size, "exact", "a sum of ten tables"),
         COMPONENTS * (size * (levels - 1) + 1) - 1, seconds,
     )  # fmt: skip
