@@ -16,7 +16,8 @@ from gmlib._checks import check_choice, check_count, check_number
 from gmlib.gan import GAN_LOSSES, R1, R2, Critic, Game, GradientPenalty, clip_weights, grid_coverage
 from gmlib.nn import MLP
 from gmlib.widgets.base import STATIC, Widget
-from gmlib.widgets.draws import Draws, check_seed
+from gmlib.widgets.draws import Draws, check_seed, normals
+from gmlib.widgets.gan_laws import FACE, LAWS, RADIUS, STD
 
 F64 = torch.float64
 BATCH = 128
@@ -26,41 +27,6 @@ SEEN = 500  # generated points that are shown and counted
 EDGE = 2.1  # of the picture, either side of 0
 MOST_DRAWN = 200
 MOST_STEPS = 1_000_000
-
-Place = tuple[float, float]
-
-
-def _grid(*values: float) -> list[Place]:
-    return [(x, y) for x in values for y in values]
-
-
-def _arc(n: int, radius: float, first: float, last: float, x: float = 0.0, y: float = 0.0) -> list[Place]:
-    """Places on an arc, both ends included."""
-    angles = [first + (last - first) * i / (n - 1) for i in range(n)]
-    return [(round(x + radius * math.cos(a), 4), round(y + radius * math.sin(a), 4)) for a in angles]
-
-
-def _roll(n: int) -> list[Place]:
-    turns = [1.5 * math.pi + 3 * math.pi * i / (n - 1) for i in range(n)]
-    return [(round(0.128 * a * math.cos(a), 4), round(0.128 * a * math.sin(a), 4)) for a in turns]
-
-
-STD, RADIUS = 0.05, 0.1
-LAWS: dict[str, dict[str, Any]] = {
-    "sixteen_gaussians": {"label": "grid of 16 Gaussians", "centres": _grid(-1.5, -0.5, 0.5, 1.5)},
-    "nine_gaussians": {"label": "grid of 9 Gaussians", "centres": _grid(-1.0, 0.0, 1.0)},
-    "eight_gaussians": {"label": "ring of 8 Gaussians", "centres": _arc(9, 1.5, 0.0, 2 * math.pi)[:8]},
-    "two_modes": {"label": "two Gaussians", "centres": [(-1.0, 0.0), (1.0, 0.0)]},
-    "two_moons": {
-        "label": "two moons",
-        "centres": _arc(20, 1.0, 0.0, math.pi, -0.5, -0.25) + _arc(20, 1.0, math.pi, 2 * math.pi, 0.5, 0.25),
-    },
-    "swiss_roll": {"label": "Swiss roll", "centres": _roll(40)},
-}
-"""The laws: equal Gaussians of standard deviation 0.05 around these centres (0.02 in the recipes)."""
-
-FACE = [(-0.6, 0.7), (0.6, 0.7), *_arc(13, 1.1, 1.15 * math.pi, 1.85 * math.pi, 0.0, 0.1)]
-"""What is drawn before the reader draws."""
 
 LOSSES = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
 REGULARISERS = ("none", "r1", "r2", "gradient_penalty", "clip")
@@ -278,14 +244,14 @@ class BrowserGan(Widget):
         """
         draws = Draws(self.seed)
         game = self._game(draws)
-        latents = _normals(draws, SEEN, LATENT)
+        latents = normals(draws, SEEN, LATENT)
         centres, k = self.centres, self.critic_steps
         movers = [self._mover(game.critic, self.lr_critic), self._mover(game.generator, self.lr_generator)]
         critic, own = (math.nan, 0.0), math.nan
         for _ in range(self.steps):
             real, z, terms = torch.empty(0), torch.empty(0), None
             for i in range(k):
-                real, z = _points(draws, centres), _normals(draws, BATCH, LATENT)
+                real, z = _points(draws, centres), normals(draws, BATCH, LATENT)
                 mix = [draws.uniform() for _ in range(BATCH)] if game.draws else []
                 terms = game.critic_terms(real, z, torch.tensor(mix, dtype=F64) if mix else None)
                 critic = (float(terms.loss.detach()), float((terms.total - terms.loss).detach()))
@@ -297,7 +263,7 @@ class BrowserGan(Widget):
                 if self.regulariser == "clip":
                     clip_weights(game.critic, self.limit)
             if not self.simultaneous:
-                z = _normals(draws, BATCH, LATENT)
+                z = normals(draws, BATCH, LATENT)
                 own = self._lower(game.generator, game.generator_terms(real, z).total)
             movers[1].step()
         with torch.no_grad():
@@ -344,10 +310,6 @@ class BrowserGan(Widget):
         for weight, slope in zip(weights, torch.autograd.grad(total, weights), strict=True):
             weight.grad = slope
         return float(total.detach())
-
-
-def _normals(draws: Draws, *shape: int) -> Tensor:
-    return torch.tensor([draws.normal() for _ in range(math.prod(shape))], dtype=F64).reshape(shape)
 
 
 def _points(draws: Draws, centres: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from gmlib.data.mnist import mnist
 from gmlib.energy.rbm import RBM
 from gmlib.widgets.arrays import Block, pack
 from gmlib.widgets.base import STATIC, Widget
-from gmlib.widgets.draws import Draws, check_seed
+from gmlib.widgets.draws import Draws, check_seed, uniforms
 
 F64 = torch.float64
 CHECKPOINT = "rbm-mnist"
@@ -238,7 +238,7 @@ class DigitsChain(Widget):
         machine, draws = self.machine, Draws(self.seed)
 
         def noise(n: int) -> Tensor:
-            return torch.tensor([draws.uniform() for _ in range(n)], dtype=F64)
+            return uniforms(draws, n)
 
         x = torch.zeros(PIXELS, dtype=F64)
         if self.start == "digit":

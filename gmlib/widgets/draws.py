@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import torch
+from torch import Tensor
+
 from gmlib._checks import check_count
 
 WORD = 0xFFFFFFFF
@@ -87,6 +90,28 @@ class Draws:
                 r = spare * spare + value * value
             self._spare = (spare, r)
         return value * math.sqrt(-2 * math.log(r) / r)
+
+
+def uniforms(draws: Draws, *shape: int) -> Tensor:
+    """The next uniform draws as a tensor of float64, row by row.
+
+    Example:
+        >>> uniforms(Draws(1), 2, 3).shape
+        torch.Size([2, 3])
+    """
+    return torch.tensor([draws.uniform() for _ in range(math.prod(shape))], dtype=torch.float64).reshape(
+        shape
+    )
+
+
+def normals(draws: Draws, *shape: int) -> Tensor:
+    """The next normal draws as a tensor of float64, row by row.
+
+    Example:
+        >>> normals(Draws(1), 2).tolist() == [Draws(1).normal(), normals(Draws(1), 2)[1].item()]
+        True
+    """
+    return torch.tensor([draws.normal() for _ in range(math.prod(shape))], dtype=torch.float64).reshape(shape)
 
 
 def separate_draws(seed: int, n: int) -> list[Draws]:

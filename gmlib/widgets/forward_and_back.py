@@ -17,7 +17,7 @@ from gmlib.metrics import sliced_wasserstein
 from gmlib.noise import DDPM, Denoiser, Schedule, VPCosine, exact_denoiser
 from gmlib.noise.samplers import ancestral, heun, steps_of
 from gmlib.widgets.base import STATIC, Widget
-from gmlib.widgets.draws import Draws, check_seed
+from gmlib.widgets.draws import Draws, check_seed, normals
 from gmlib.widgets.toy_arrays import toy_arrays
 
 F64 = torch.float64
@@ -64,10 +64,6 @@ def _law(name: str) -> GaussianMixture:
 
 def _stream(seed: int, which: int) -> Draws:
     return Draws((4 * seed + which) % 2**31)
-
-
-def _normals(draws: Draws, n: int) -> Float[Tensor, "n 2"]:
-    return torch.tensor([draws.normal() for _ in range(2 * n)], dtype=F64).reshape(n, 2)
 
 
 def _sample(law: GaussianMixture, n: int, draws: Draws) -> Float[Tensor, "n 2"]:
@@ -255,7 +251,7 @@ class ForwardAndBack(Widget):
         walk = _stream(self.seed, 1)
         steps = steps_of(self.process, self.grid.flip(0))[::-1]
         for step in steps[: self.step if self.way == "forward" else self.turned]:
-            x = step.shrink * x + math.sqrt(step.beta) * _normals(walk, self.n)
+            x = step.shrink * x + math.sqrt(step.beta) * normals(walk, self.n, 2)
         if self.way == "forward":
             return x
         denoiser = self.denoiser
@@ -275,7 +271,7 @@ class ForwardAndBack(Widget):
             else:
                 x = ancestral(denoiser, x, [step.t, step.s]).x  # a grid's last step adds no noise
             if k and spread:
-                x = x + math.sqrt(spread) * _normals(_stream(self.seed + 7919 * (k + 1), 2), self.n)
+                x = x + math.sqrt(spread) * normals(_stream(self.seed + 7919 * (k + 1), 2), self.n, 2)
         return x
 
     def readings(self) -> ForwardAndBackReadings:
@@ -295,7 +291,7 @@ class ForwardAndBack(Widget):
         for which in (2, 3):
             draws = _stream(self.seed, which)
             points = _sample(clean, self.n, draws)
-            truths.append(alpha * points + sigma * _normals(draws, self.n))
+            truths.append(alpha * points + sigma * normals(draws, self.n, 2))
         angles = math.pi * (torch.arange(LINES, dtype=F64) + 0.5) / LINES
         lines = torch.stack([angles.cos(), angles.sin()], -1)
         began = _parts(clean, _sample(clean, self.n, _stream(self.seed, 0)))

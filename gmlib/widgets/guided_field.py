@@ -21,7 +21,7 @@ from gmlib.noise.guidance import ClassifierFree
 from gmlib.noise.guidance.weight import check_weight
 from gmlib.noise.samplers import even_times, steps_of
 from gmlib.widgets.base import STATIC, Widget
-from gmlib.widgets.draws import Draws, check_seed
+from gmlib.widgets.draws import Draws, check_seed, normals
 
 F64 = torch.float64
 CLASSES = 3
@@ -228,12 +228,12 @@ class GuidedField(Widget):
         """
         draws, denoiser, eta = Draws(self.seed), self.denoiser, SAMPLERS[self.sampler]
         label = torch.full((COUNT,), self.asked)
-        path = [_normals(draws)]
+        path = [normals(draws, COUNT, 2)]
         for step in steps_of(denoiser.schedule, even_times(denoiser.schedule, self.steps)):
             x0, eps = denoiser.predict(path[-1], step.t, label=label)
             fresh = eta**2 * step.beta_tilde
             x = step.alpha_s * x0 + math.sqrt(max(step.sigma_s**2 - fresh, 0.0)) * eps
-            path.append(x + math.sqrt(fresh) * _normals(draws) if fresh > 0 else x)
+            path.append(x + math.sqrt(fresh) * normals(draws, COUNT, 2) if fresh > 0 else x)
         return torch.stack(path)
 
     def readings(self) -> GuidedFieldReadings:
@@ -257,10 +257,6 @@ class GuidedField(Widget):
             spread=float(x.var(0, correction=0).sum() / own),
             calls=self.steps + twice,
         )
-
-
-def _normals(draws: Draws) -> Float[Tensor, "n 2"]:
-    return torch.tensor([draws.normal() for _ in range(2 * COUNT)], dtype=F64).reshape(COUNT, 2)
 
 
 def _interval(interval: Any) -> dict[str, Any]:

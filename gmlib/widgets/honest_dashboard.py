@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib._checks import check_choice, check_count, check_event, check_number
-from gmlib.distributions import GaussianMixture, toy
+from gmlib.distributions import GaussianMixture
 from gmlib.metrics import (
     frechet_distance,
     gaussian_frechet_distance,
@@ -22,17 +21,11 @@ from gmlib.metrics import (
     precision_recall,
 )
 from gmlib.widgets.base import STATIC, Widget
-from gmlib.widgets.draws import Draws, check_seed
+from gmlib.widgets.dashboard_draws import HALF, STD, N, drawn_from, truth
+from gmlib.widgets.draws import check_seed
 
-F64 = torch.float64
-N = 400
-"""Points in each sample."""
 K = 3
 """Neighbours that make a ball of precision and recall."""
-STD = 0.2
-"""Standard deviation of a mode."""
-HALF = 4.0
-"""Uniform noise fills the square from -4 to 4."""
 ORDER = (0, 4, 2, 6, 1, 5, 3, 7)
 """The order in which modes are dropped: after four the rest has the mean and covariance of all eight."""
 NOISES = ("uniform", "gaussian")
@@ -204,8 +197,8 @@ class HonestDashboard(Widget):
             >>> bool(((points.model - points.train).norm(dim=1) < 0.05).all())
             True
         """
-        drawn = _drawn(self.seed)
-        left, centres = self._left(), _truth().means
+        drawn = drawn_from(self.seed)
+        left, centres = self._left(), truth().means
         if self.memorise:
             stays = torch.isin(drawn.of_train, left)
             source = torch.where(stays, torch.arange(N), _choose(stays.nonzero().squeeze(1), drawn.picks))
@@ -227,8 +220,8 @@ class HonestDashboard(Widget):
             3
         """
         if not self.memorise:
-            return GaussianMixture(_truth().means[self._left()], var=STD**2)
-        drawn = _drawn(self.seed)
+            return GaussianMixture(truth().means[self._left()], var=STD**2)
+        drawn = drawn_from(self.seed)
         return GaussianMixture(drawn.train[torch.isin(drawn.of_train, self._left())], var=self.bandwidth**2)
 
     def log_prob(self, x: Float[Tensor, "n 2"]) -> Float[Tensor, " n"]:
@@ -257,7 +250,7 @@ class HonestDashboard(Widget):
         if not self.share:
             return core
         if self.noise == "gaussian":
-            noise = GaussianMixture(x.new_zeros(1, 2), var=_truth().variance[0].item()).log_prob(x)
+            noise = GaussianMixture(x.new_zeros(1, 2), var=truth().variance[0].item()).log_prob(x)
         else:
             outside = x.abs().amax(-1) > HALF
             noise = torch.full_like(core, -2 * math.log(2 * HALF)).masked_fill(outside, -math.inf)
@@ -285,7 +278,7 @@ class HonestDashboard(Widget):
             True
         """
         points = self.samples()
-        losses = (-_truth().log_prob(x).mean().item() for x in (points.test, points.train))
+        losses = (-truth().log_prob(x).mean().item() for x in (points.test, points.train))
         return DashboardNumbers(**_of_sample(points.test, points), **_named(losses))
 
     def exact(self) -> DashboardExact:
@@ -296,11 +289,13 @@ class HonestDashboard(Widget):
             >>> HonestDashboard("99 % matched noise").exact().frechet < 1e-12  # blind to all of it
             True
         """
-        points, core, truth = self.samples(), self.core(), _truth()
-        wide = truth.variance if self.noise == "gaussian" else torch.full((2,), HALF**2 / 3, dtype=F64)
+        points, core, law = self.samples(), self.core(), truth()
+        wide = (
+            law.variance if self.noise == "gaussian" else torch.full((2,), HALF**2 / 3, dtype=torch.float64)
+        )
         keep, share = 1 - self.share, self.share
         cov = keep * core.covariance + share * wide.diag() + keep * share * core.mean.outer(core.mean)
-        frechet = gaussian_frechet_distance(keep * core.mean, cov, truth.mean, truth.covariance)
+        frechet = gaussian_frechet_distance(keep * core.mean, cov, law.mean, law.covariance)
         losses = (-core.log_prob(x).mean().item() - math.log1p(-share) for x in (points.test, points.train))
         left = 8 - self.dropped
         return DashboardExact(float(left), frechet.item(), keep, left / 8, **_named(losses))
@@ -310,45 +305,16 @@ class HonestDashboard(Widget):
         return torch.tensor(sorted(set(range(8)) - set(ORDER[: self.dropped])))
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """All that depends on the seed alone: points (N, 2) and their modes, numbers in [0, 1), noise."""
-
-    train: Tensor
-    of_train: Tensor
-    test: Tensor
-    fresh: Tensor
-    of_fresh: Tensor
-    switches: Tensor
-    picks: Tensor
-    noises: dict[str, Tensor]
-    errors: Tensor
-
-
-@lru_cache(maxsize=16)
-def _drawn(seed: int) -> _Drawn:
-    draws = Draws(seed)
-    (train, of_train), (test, _), (fresh, of_fresh) = (_sample(draws) for _ in range(3))
-    switches, picks = _uniforms(draws, N), _uniforms(draws, N)
-    noises = {"uniform": HALF * (2 * _uniforms(draws, 2 * N).view(N, 2) - 1)}
-    noises["gaussian"] = _truth().variance.sqrt() * _normals(draws)
-    return _Drawn(train, of_train, test, fresh, of_fresh, switches, picks, noises, _normals(draws))
-
-
 def _of_sample(sample: Tensor, points: DashboardSamples) -> dict[str, float]:
     """The numbers that need samples only."""
     measured = precision_recall(points.train, sample, K)
     return {
-        "inception": inception_score(_truth().responsibilities(sample)).item(),
+        "inception": inception_score(truth().responsibilities(sample)).item(),
         "frechet": frechet_distance(sample, points.train).item(),
         "precision": measured.precision.value,
         "recall": measured.recall.value,
         "ratio": memorisation_ratio(sample, points.train, points.test).value,
     }
-
-
-def _truth() -> GaussianMixture:
-    return toy("eight_gaussians", dtype=F64)
 
 
 def _named(losses: Any) -> dict[str, float]:
@@ -358,17 +324,3 @@ def _named(losses: Any) -> dict[str, float]:
 def _choose(values: Tensor, uniform: Tensor) -> Tensor:
     """One of ``values`` for each number in [0, 1)."""
     return values[(len(values) * uniform).long()]
-
-
-def _uniforms(draws: Draws, n: int) -> Tensor:
-    return torch.tensor([draws.uniform() for _ in range(n)], dtype=F64)
-
-
-def _normals(draws: Draws) -> Tensor:
-    return torch.tensor([draws.normal() for _ in range(2 * N)], dtype=F64).view(N, 2)
-
-
-def _sample(draws: Draws) -> tuple[Tensor, Tensor]:
-    """A sample of the law, (N, 2), and the mode of each point."""
-    labels = (8 * _uniforms(draws, N)).long()
-    return _truth().means[labels] + STD * _normals(draws), labels

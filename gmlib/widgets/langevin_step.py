@@ -13,7 +13,7 @@ from torch import Tensor
 from gmlib._checks import check_choice, check_count, check_number
 from gmlib.score import chain_moments, langevin_step, stationary_variance
 from gmlib.widgets.base import STATIC, Widget
-from gmlib.widgets.draws import Draws, check_seed
+from gmlib.widgets.draws import Draws, check_seed, normals
 
 F64 = torch.float64
 LOW, HIGH = 0.01, 5.0
@@ -174,6 +174,6 @@ class LangevinStep(Widget):
         step, temperature = self.chain
         x = torch.full((self.n,), self.start, dtype=F64)
         for _ in range(self.steps):
-            noise = torch.tensor([draws.normal() for _ in range(self.n)], dtype=F64)
+            noise = normals(draws, self.n)
             x = langevin_step(x, -x, noise, step, temperature).clamp(-FAR, FAR)
         return x

@@ -16,7 +16,7 @@ from gmlib.data import mnist
 from gmlib.energy.modern_hopfield import ModernHopfield
 from gmlib.widgets.arrays import Block, pack
 from gmlib.widgets.base import STATIC, Widget
-from gmlib.widgets.draws import Draws, check_seed
+from gmlib.widgets.draws import Draws, check_seed, uniforms
 
 F64 = torch.float64
 SIDE = 28
@@ -186,7 +186,7 @@ class ModernRecall(Widget):
             [0.0]
         """
         draws = Draws(self.seed)
-        order = torch.tensor([draws.uniform() for _ in range(D)], dtype=F64).argsort(stable=True)
+        order = uniforms(draws, D).argsort(stable=True)
         cue = stored()[self.chosen].to(F64, copy=True)
         cue[order[: int(self.flipped * D + 0.5)]] *= -1
         cue[D - self.hidden * SIDE :] = 0

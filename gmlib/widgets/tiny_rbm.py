@@ -18,7 +18,7 @@ from gmlib.energy.rbm_exact import log_z, reference_law, reference_rbm, visible_
 from gmlib.energy.rbm_gradient import RBMGradient, exact_gradient
 from gmlib.energy.states import all_states
 from gmlib.widgets.base import STATIC, Widget
-from gmlib.widgets.draws import Draws, check_seed
+from gmlib.widgets.draws import Draws, check_seed, uniforms
 
 F64 = torch.float64
 D, D_H = 4, 3
@@ -325,8 +325,8 @@ class TinyRBM(Widget):
         x, count = torch.zeros(D, dtype=F64), torch.zeros(2**D, dtype=F64)
         powers = 2 ** torch.arange(D - 1, -1, -1)
         for _ in range(steps):
-            h = machine.sample_hidden(x, noise=torch.tensor([draws.uniform() for _ in range(D_H)], dtype=F64))
-            x = machine.sample_visible(h, noise=torch.tensor([draws.uniform() for _ in range(D)], dtype=F64))
+            h = machine.sample_hidden(x, noise=uniforms(draws, D_H))
+            x = machine.sample_visible(h, noise=uniforms(draws, D))
             count[int((x * powers).sum())] += 1
         return count / steps
 

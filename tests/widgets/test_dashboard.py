@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from gmlib.distributions import Contaminated, Gaussian
-from gmlib.widgets import honest_dashboard
+from gmlib.metrics import gaussian_frechet_distance
+from gmlib.widgets import dashboard_draws, honest_dashboard
+from gmlib.widgets.dashboard_draws import N
 from gmlib.widgets.draws import Draws
-from gmlib.widgets.honest_dashboard import HonestDashboard, N
+from gmlib.widgets.honest_dashboard import HonestDashboard
 
 from .node import assert_same, evaluate
 
@@ -61,12 +63,12 @@ class Recorded(Draws):
 
 def test_the_browsers_numbers_on_the_same_points(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Recorded] = []
-    monkeypatch.setattr(honest_dashboard, "Draws", lambda seed: made.append(Recorded(seed)) or made[-1])
-    honest_dashboard._drawn.cache_clear()
+    monkeypatch.setattr(dashboard_draws, "Draws", lambda seed: made.append(Recorded(seed)) or made[-1])
+    dashboard_draws.drawn_from.cache_clear()
     widgets = [HonestDashboard(**state, seed=3) for state in STATES]
     points = widgets[0].samples()
     (draws,) = made
-    repeats = [honest_dashboard._of_sample(honest_dashboard._sample(draws)[0], points) for _ in range(16)]
+    repeats = [honest_dashboard._of_sample(dashboard_draws.real_sample(draws)[0], points) for _ in range(16)]
     got = evaluate(
         "spoil, world from spoiled", RUN, states=STATES, uniforms=draws.uniforms, normals=draws.normals
     )
@@ -81,7 +83,7 @@ def test_the_browsers_numbers_on_the_same_points(monkeypatch: pytest.MonkeyPatch
         assert_same(
             [got["honest"][key][part] for part in ("mean", "std")], torch.stack([values.mean(), values.std()])
         )
-    losses = -honest_dashboard._truth().log_prob(points.test)
+    losses = -dashboard_draws.truth().log_prob(points.test)
     assert_same(
         [got["honest"]["test"][part] for part in ("mean", "std")],
         torch.stack([losses.mean(), losses.std() / N**0.5]),
@@ -131,14 +133,14 @@ def test_the_exact_distance_is_that_of_the_density(state: dict[str, Any]) -> Non
     weight = spoiled.log_prob(grid).exp() * 0.05**2
     mean = weight @ grid
     cov = (grid - mean).T @ ((grid - mean) * weight[:, None])
-    truth = honest_dashboard._truth()
-    distance = honest_dashboard.gaussian_frechet_distance(mean, cov, truth.mean, truth.covariance)
+    truth = dashboard_draws.truth()
+    distance = gaussian_frechet_distance(mean, cov, truth.mean, truth.covariance)
     assert spoiled.exact().frechet == pytest.approx(distance.item(), abs=1e-3)
 
 
 def test_a_gaussian_noise_makes_it_a_contaminated_law() -> None:
     spoiled = HonestDashboard(share=0.7, noise="gaussian", dropped=2)
-    truth = honest_dashboard._truth()
+    truth = dashboard_draws.truth()
     noise = Gaussian(truth.mean, cov=truth.covariance)
     law = Contaminated(spoiled.core(), noise, 1 - 0.7)
     x = spoiled.samples().model

@@ -10,7 +10,8 @@ import torch
 from gmlib.noise import DDPM, Denoiser, Schedule, VPCosine, exact_denoiser
 from gmlib.noise.samplers import Sampled, ancestral, ddim, heun, steps_of
 from gmlib.widgets import ForwardAndBack
-from gmlib.widgets.forward_and_back import LAWS, _law, _normals, _stream
+from gmlib.widgets.draws import normals
+from gmlib.widgets.forward_and_back import LAWS, _law, _stream
 
 from .node import assert_same, evaluate
 
@@ -32,14 +33,14 @@ def tapes(shown: ForwardAndBack) -> dict[int, list[float]]:
     for which in (0, 2, 3):
         draws = _stream(shown.seed, which)
         rows = [(draws.uniform(), draws.normal(), draws.normal()) for _ in range(n)]
-        found[4 * shown.seed + which] = [v for row in rows for v in row] + _normals(
-            draws, n
+        found[4 * shown.seed + which] = [v for row in rows for v in row] + normals(
+            draws, n, 2
         ).flatten().tolist()
     walk = _stream(shown.seed, 1)
-    found[4 * shown.seed + 1] = _normals(walk, n * shown.steps).flatten().tolist()
+    found[4 * shown.seed + 1] = normals(walk, n * shown.steps, 2).flatten().tolist()
     for k in range(shown.steps):
         seed = shown.seed + 7919 * (k + 1)
-        found[4 * seed + 2] = _normals(_stream(seed, 2), n).flatten().tolist()
+        found[4 * seed + 2] = normals(_stream(seed, 2), n, 2).flatten().tolist()
     return found
 
 
