@@ -14,20 +14,16 @@ from gmlib.distributions.gaussian_divergences import (
 )
 from gmlib.distributions.mixture import GaussianMixture
 from gmlib.distributions.projections import moment_projection, reverse_projection
-from gmlib.distributions.toys import (
-    TOYS,
-    banana,
+from gmlib.distributions.toy_bends import banana, pinwheel
+from gmlib.distributions.toy_curves import ring, swiss_roll, two_moons
+from gmlib.distributions.toy_grids import (
     checkerboard,
     cross,
     eight_gaussians,
     four_gaussians,
-    pinwheel,
-    ring,
     sixteen_gaussians,
-    swiss_roll,
-    toy,
-    two_moons,
 )
+from gmlib.distributions.toys import TOYS, toy
 
 __all__ = [
     "TOYS",

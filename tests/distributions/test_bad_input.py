@@ -8,8 +8,17 @@ from typing import Any
 import pytest
 import torch
 
-from gmlib.distributions import Gaussian, GaussianMixture, crab_table, toy
-from gmlib.distributions.toys import banana, checkerboard, pinwheel, ring, two_moons
+from gmlib.distributions import (
+    Gaussian,
+    GaussianMixture,
+    banana,
+    checkerboard,
+    crab_table,
+    pinwheel,
+    ring,
+    toy,
+    two_moons,
+)
 
 pytestmark = pytest.mark.bad_input
 
