@@ -15,18 +15,11 @@ from gmlib.metrics.features import NETWORKS, feature_network, image_features, ra
 from gmlib.metrics.frechet import frechet_distance, gaussian_frechet_distance
 from gmlib.metrics.frechet_bias import Extrapolation, extrapolated_frechet_distance, frechet_bias
 from gmlib.metrics.inception import inception_score
-from gmlib.metrics.kernel import (
-    CubicKernel,
-    GaussianKernel,
-    Kernel,
-    gaussian_mmd2,
-    median_bandwidth,
-    mmd2,
-    mmd2_estimate,
-)
+from gmlib.metrics.kernel import CubicKernel, GaussianKernel, Kernel, median_bandwidth
 from gmlib.metrics.kernel_distance import kernel_distance
 from gmlib.metrics.likelihood import bits_per_dim, generalisation_gap, perplexity
 from gmlib.metrics.memorisation import memorisation_ratio
+from gmlib.metrics.mmd import gaussian_mmd2, mmd2, mmd2_estimate
 from gmlib.metrics.neighbours import Neighbours, ball_counts, distance_blocks, k_nearest
 from gmlib.metrics.precision_recall import PrecisionRecall, neighbour_radii, precision_recall
 from gmlib.metrics.two_sample import TwoSampleTest, permutation_test

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gmlib._checks import check_count, check_finite, check_number
 from gmlib.metrics._samples import check_samples, raised
-from gmlib.metrics.kernel import BLOCK_ENTRIES, Kernel
+from gmlib.metrics.kernel import Kernel
+from gmlib.metrics.mmd import BLOCK_ENTRIES
 
 Statistic = Callable[[Tensor, Tensor], Tensor | float]
 

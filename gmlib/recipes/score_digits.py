@@ -15,8 +15,9 @@ from gmlib.data import DIGITS_LEVELS
 from gmlib.recipes.as_levels import as_levels
 from gmlib.recipes.digit_measures import DigitMeasures, digit_measures, digit_vectors
 from gmlib.recipes.measures_table import Maker, MeasuresRow, measures_table
-from gmlib.recipes.score import check_levels, score_task
+from gmlib.recipes.score import score_task
 from gmlib.recipes.score_chains import SIGMA_MAX, SIGMA_MIN, ancestral_digits, sample_digits
+from gmlib.recipes.score_toys import check_levels
 from gmlib.recipes.vae import digits_vae
 from gmlib.score import ScoreNetwork, geometric_ladder, ncsn_loss
 from gmlib.score.network import Embedded

@@ -4,13 +4,8 @@ import pytest
 import torch
 
 from gmlib.data import mnist
-from gmlib.recipes.memory import (
-    digit_memory,
-    encode_digits,
-    measure_memory,
-    memory_table,
-    upper_half,
-)
+from gmlib.recipes.memory import digit_memory, encode_digits, upper_half
+from gmlib.recipes.memory_measures import measure_memory, memory_table
 
 
 def test_encodings() -> None:

@@ -10,9 +10,10 @@ from gmlib.checkpoints import checkpoint, load_into
 from gmlib.distributions import TOYS, Gaussian, Law
 from gmlib.recipes.as_levels import as_levels
 from gmlib.recipes.digit_measures import digit_measures, digit_vectors
-from gmlib.recipes.score import log_uniform, roll_score, sample_toy, score_task, toy_evaluator, toy_score
+from gmlib.recipes.score import log_uniform, roll_score, score_task, toy_score
 from gmlib.recipes.score_chains import ancestral_digits, sample_digits
 from gmlib.recipes.score_digits import digit_makers, digits_score, digits_table
+from gmlib.recipes.score_toys import sample_toy, toy_evaluator
 from gmlib.score import errors_by_noise_level, exact_score, geometric_ladder, mlp_score
 
 NAMES = sorted(TOYS)

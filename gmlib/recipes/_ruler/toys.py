@@ -28,7 +28,7 @@ from gmlib.recipes.flow import plane_grid
 from gmlib.recipes.flow_ode import ode_evaluator
 from gmlib.recipes.gan import NOISE
 from gmlib.recipes.ruler_record import RulerData, RulerRow
-from gmlib.recipes.score import sample_toy
+from gmlib.recipes.score_toys import sample_toy
 
 LAWS: dict[str, tuple[str, Callable[..., GaussianMixture]]] = {
     "two_moons": ("Two moons", TOYS["two_moons"]),
