@@ -59,7 +59,7 @@ def allowed(own: str) -> set[str]:
     if own in FAMILIES:
         return set(GROUND)
     if own in SERVICES:
-        return {*GROUND, *SERVICES}
+        return {*GROUND, "checkpoints"} if own == "metrics" else set(GROUND)
     return {*GROUND, *FAMILIES, *SERVICES, *TOP}
 
 

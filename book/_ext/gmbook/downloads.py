@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from gmbook.house import HTML, built
+from gmlib._files import write_text
 
 PDFS = "pdf"
 ZIP = "generative-models-live.zip"
@@ -34,4 +35,4 @@ def refresh() -> None:
         path = HTML / page
         text = path.read_text("utf8")
         if (new := offered(page, text)) != text:
-            path.write_text(new, "utf8")
+            write_text(path, new)
