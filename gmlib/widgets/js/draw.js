@@ -117,19 +117,3 @@ export function curve(stage, xs, ys, { colour, width = 2, dash = [], fill = 0 })
     c.setLineDash([]);
   });
 }
-
-// An arrow by the pen as it is set, its head of two barbs no longer than `barb` and `share` of the way.
-export function needle(c, [px, py], [tx, ty], { barb, share = 0.45, spread = 0.6 }) {
-  const length = Math.hypot(tx - px, ty - py);
-  const [ux, uy, b] = [(tx - px) / length, (ty - py) / length, Math.min(barb, share * length)];
-  stroke(c, [px, py], [tx, ty]);
-  stroke(c, [tx - b * (ux - spread * uy), ty - b * (uy + spread * ux)], [tx, ty], [tx - b * (ux + spread * uy), ty - b * (uy - spread * ux)]);
-}
-
-// A line around all of a stage.
-export function frame({ context: c, width, height }, colour) {
-  c.globalAlpha = 1;
-  c.strokeStyle = colour;
-  c.lineWidth = 1;
-  c.strokeRect(0.5, 0.5, width - 1, height - 1);
-}

@@ -1,18 +1,18 @@
 // Pictures of a flow at one level of its layers: a grid of the base that they bend, and one point on its way.
 import { split } from "./coupling_flow.js";
-import { needle } from "./draw.js";
+import { needle } from "./marks.js";
 import { stroke } from "./stage.js";
 
 const SMALL = 0.42; // side of the square at the base whose image the Jacobian is
 
 // Lines of `points` (flat pairs), `ends` the number of points of each, half of them one way and half the other; those in the
 // middle are stronger.
-export function drawGrid(stage, points, ends, colour) {
+export function drawGrid(stage, points, ends) {
   const half = ends.length / 2;
   const [ox, ax] = [stage.x(0), stage.x(1) - stage.x(0)];
   const [oy, ay] = [stage.y(0), stage.y(1) - stage.y(0)];
   stage.inside((c) => {
-    c.strokeStyle = colour;
+    c.strokeStyle = stage.view.colours.ink;
     c.lineJoin = "round";
     for (const middle of [false, true]) {
       c.globalAlpha = middle ? 0.75 : 0.32;
@@ -30,8 +30,9 @@ export function drawGrid(stage, points, ends, colour) {
 
 // The path of a point through its `places` after 0, 1, ... layers, where it is now, and the image of a small square of the
 // base under the Jacobian.
-export function drawPoint(stage, places, { place, jacobian }, level, colours) {
+export function drawPoint(stage, places, { place, jacobian }, level) {
   const { x, y } = stage;
+  const { colours } = stage.view;
   const last = places.length - 1;
   const { whole } = split(level, last);
   const at = ([a, b]) => [x(a), y(b)];

@@ -6,7 +6,8 @@ import { stroke } from "./stage.js";
 const entry = (v) => number(v, Math.abs(v) < 9.995 ? 2 : Math.abs(v) < 99.95 ? 1 : 0);
 
 // The Jacobian of all layers so far, and that of the last of the layers begun.
-export function drawMatrices(stage, { jacobian, layer }, begun, colours) {
+export function drawMatrices(stage, { jacobian, layer }, begun) {
+  const { colours } = stage.view;
   const c = stage.begin();
   const [gap, margin] = [26, 18];
   const side = Math.min(54, (stage.width - gap - margin) / 4);
@@ -42,7 +43,8 @@ export function drawMatrices(stage, { jacobian, layer }, begun, colours) {
 }
 
 // Which entries can be other than zero after the layers begun, and which rows the last of them has changed.
-export function drawPattern(stage, found, begun, colours) {
+export function drawPattern(stage, found, begun) {
+  const { colours } = stage.view;
   const c = stage.begin();
   const d = found.length;
   const side = stage.width / d;

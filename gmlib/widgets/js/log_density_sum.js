@@ -5,7 +5,8 @@ import { stroke } from "./stage.js";
 
 // As bars, filled as far as the level has come, of a point that was followed through the layers; `law` is the log-density that
 // the law itself has at the end.
-export function drawSum(stage, { places, logs }, level, law, colours) {
+export function drawSum(stage, { places, logs }, level, law) {
+  const { colours } = stage.view;
   const depth = logs.length;
   const values = [logBase(...places[0])];
   for (const log of logs) values.push(values.at(-1) - log);

@@ -4,13 +4,14 @@ import { onApproach } from "../approach.js";
 import { DensityMaps } from "../carried_density.js";
 import { button, check, colourKeys, number, readout, select, slider } from "../controls.js";
 import { CouplingFlow, logBase, split } from "../coupling_flow.js";
-import { frame, heatMap, particles } from "../draw.js";
+import { heatMap, particles } from "../draw.js";
 import { drawGrid, drawPoint } from "../flow_picture.js";
 import { gridPath } from "../grid_path.js";
 import { pattern, zeros } from "../jacobian_pattern.js";
 import { drawMatrices, drawPattern } from "../jacobian_picture.js";
 import { between, neighbour, onward } from "../layer_walk.js";
 import { drawSum } from "../log_density_sum.js";
+import { frame } from "../marks.js";
 import { Mixture } from "../mixture.js";
 import { random } from "../random.js";
 import { clamp } from "../scale.js";
@@ -281,13 +282,13 @@ class Stack {
     const now = this.flow.at(point, level);
     if (view.get("density")) this.heat();
     if (view.get("data")) particles(picture, this.truth, { colour: colours.faint, radius: 1.1, alpha: 0.55 });
-    if (view.get("grid")) drawGrid(picture, this.placesOf(this.net, "net"), this.net.ends, colours.ink);
+    if (view.get("grid")) drawGrid(picture, this.placesOf(this.net, "net"), this.net.ends);
     if (view.get("samples")) particles(picture, this.placesOf(this.cloud, "cloud"), { colour: colours.red, radius: 1.1, alpha: 0.7 });
-    drawPoint(picture, point.places, now, level, colours);
-    frame(picture, colours.grid);
+    drawPoint(picture, point.places, now, level);
+    frame(picture);
     picture.place();
-    drawMatrices(this.matrices, now, begun, colours);
-    drawSum(this.sums, point, level, this.law.logDensity(...point.places[this.depth]), colours);
+    drawMatrices(this.matrices, now, begun);
+    drawSum(this.sums, point, level, this.law.logDensity(...point.places[this.depth]));
     this.drawFour();
     this.numbers(now);
     return true;
@@ -296,7 +297,7 @@ class Stack {
   empty() {
     const { view, picture } = this;
     const { context: c, width, height } = picture;
-    frame(picture, view.colours.grid);
+    frame(picture);
     c.fillStyle = view.colours.faint;
     c.textAlign = "center";
     c.textBaseline = "middle";
@@ -321,7 +322,7 @@ class Stack {
   drawFour() {
     const { begun } = this;
     const found = pattern(begun, 4);
-    drawPattern(this.four, found, begun, this.view.colours);
+    drawPattern(this.four, found, begun);
     if (this.counted === begun) return;
     this.counted = begun;
     const layers = `${begun} ${begun === 1 ? "layer" : "layers"}`;
