@@ -5,6 +5,7 @@ import { DensityMaps } from "../carried_density.js";
 import { button, check, colourKeys, number, readout, select, slider } from "../controls.js";
 import { CouplingFlow, logBase, split } from "../coupling_flow.js";
 import { heatMap, particles } from "../draw.js";
+import { fetchLaw, lawOptions, mixtureOf, nameOf } from "../fetched_law.js";
 import { drawGrid, drawPoint } from "../flow_picture.js";
 import { gridPath } from "../grid_path.js";
 import { pattern, zeros } from "../jacobian_pattern.js";
@@ -12,14 +13,11 @@ import { drawMatrices, drawPattern } from "../jacobian_picture.js";
 import { between, neighbour, onward } from "../layer_walk.js";
 import { drawSum } from "../log_density_sum.js";
 import { frame } from "../marks.js";
-import { Mixture } from "../mixture.js";
 import { random } from "../random.js";
 import { clamp } from "../scale.js";
 import { Stage } from "../stage.js";
-import { weights } from "../weights.js";
 import { widget } from "../widget.js";
 
-const NAMES = { two_moons: "two moons", eight_gaussians: "eight Gaussians", checkerboard: "checkerboard" };
 const VIEW = { two_moons: [0.2, 0.1, 2.75], eight_gaussians: [0, 0, 3.1], checkerboard: [0, 0, 2.9] }; // middle, half the side
 const N = 1500;
 const REACH = 6; // of the point at the base
@@ -32,7 +30,7 @@ export default widget("coupling-stack", "A flow, layer by layer", (view) => new 
 
 class Stack {
   constructor(view) {
-    Object.assign(this, { view, flow: null, asked: null, goal: null, buffers: {} });
+    Object.assign(this, { view, flow: null, goal: null, buffers: {} });
     this.layout();
     this.byHand();
     view.on("change:law", () => this.near && this.load());
@@ -45,24 +43,12 @@ class Stack {
     });
   }
 
-  async load() {
-    const { view } = this;
-    const name = view.get("law");
-    this.asked = name;
-    try {
-      const arrays = await weights(view.model, name);
-      if (this.asked !== name || view.signal.aborted) return;
-      this.use(name, arrays);
-      view.notice("");
-    } catch (error) {
-      if (this.asked !== name || view.signal.aborted) return;
-      view.notice(`The flow of the law “${NAMES[name] ?? name}” could not be loaded. ${error.message}`);
-    }
+  load() {
+    fetchLaw(this.view, (name, arrays) => this.use(name, arrays), "flow of the law");
   }
 
   use(name, arrays) {
-    const plain = Object.fromEntries(["weights", "means", "covariances"].map((key) => [key, arrays[key].data]));
-    Object.assign(this, { name, flow: new CouplingFlow(arrays), law: new Mixture(plain), followed: null });
+    Object.assign(this, { name, flow: new CouplingFlow(arrays), law: mixtureOf(arrays), followed: null });
     const [x, y, half] = VIEW[name] ?? [0, 0, 3.1];
     this.picture.x.domain([x - half, x + half]);
     this.picture.y.domain([y - half, y + half]);
@@ -88,7 +74,7 @@ class Stack {
   layout() {
     const { view } = this;
     const top = view.make("div", "gm-w-pair", view.body);
-    select(view, top, { trait: "law", label: "law", options: view.get("laws").map((name) => [name, NAMES[name] ?? name]) });
+    select(view, top, { trait: "law", label: "law", options: lawOptions(view.get("laws")) });
     slider(view, top, { trait: "level", label: "layers done", low: 0, high: 6, step: 0.05, format: (v) => `${levelText(v)} of 6` });
     const buttons = view.make("div", "gm-w-row", view.body);
     const heading = (way) => view.set({ playing: view.get("playing") === way ? "no" : way });
@@ -341,7 +327,7 @@ class Stack {
     this.running(pair(place), number(log, 3), number(-logDet, 3), number(log - logDet, 3));
     this.ends(pair(places[0]), pair(places[depth]), number(total, 3), number(law, 3), String(none));
     view.say(
-      `${NAMES[this.name] ?? this.name}, ${levelText(level)} of ${depth} layers done. The point from ${pair(places[0])} is at ${pair(place)}: log-density ` +
+      `${nameOf(this.name)}, ${levelText(level)} of ${depth} layers done. The point from ${pair(places[0])} is at ${pair(place)}: log-density ` +
         `${number(log, 3)} at the base, ${number(log - logDet, 3)} now, and ${number(total, 3)} at ${pair(places[depth])} at the end, where the law has ` +
         `${number(law, 3)}. On four coordinates ${none} of 16 entries of the Jacobian are zero by structure.`,
     );

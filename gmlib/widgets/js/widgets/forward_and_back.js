@@ -2,16 +2,14 @@
 // under their exact densities, trajectories, and how far the particles are from the law.
 import { button, check, choice, number, readout, select, slider } from "../controls.js";
 import { heatMap, particles } from "../draw.js";
+import { fetchLaw, lawOptions, mixtureOf, nameOf } from "../fetched_law.js";
 import { calls } from "../mixture_samplers.js";
-import { Mixture } from "../mixture.js";
 import { Journey, PARTS, parts } from "../noising_journey.js";
 import { random } from "../random.js";
 import { directions, slicedWasserstein, sortedProjections } from "../sliced.js";
 import { Stage, stroke } from "../stage.js";
-import { weights } from "../weights.js";
 import { widget } from "../widget.js";
 
-const NAMES = { swiss_roll: "Swiss roll", two_moons: "two moons", eight_gaussians: "eight Gaussians" };
 const WAYS = { beta: "ancestral, variance β", beta_tilde: "ancestral, variance β̃", ddim: "DDIM", heun: "Heun on the flow's ODE" };
 const COLOURS = ["red", "green", "pink", "orange"]; // of the four parts of the data
 const HALVES = { swiss_roll: 3.4, two_moons: 2.9, eight_gaussians: 3.1 }; // half the side of the plane that is shown
@@ -29,9 +27,9 @@ export default widget("forward-and-back", "Forward and back", (view) => new Walk
 
 class Walk {
   constructor(view) {
-    Object.assign(this, { view, law: null, asked: null, frame: 0, last: null });
+    Object.assign(this, { view, law: null, frame: 0, last: null });
     this.layout();
-    view.bind("law", () => this.load());
+    view.bind("law", () => fetchLaw(view, (name, arrays) => this.use(name, arrays)));
     for (const trait of ["n", "seed", "steps", "schedule"]) view.on(`change:${trait}`, () => this.begin());
     view.on("change:time", () => {
       // Dragged back into more noise, they turn round there.
@@ -75,7 +73,7 @@ class Walk {
       this.buttons[way].style.cssText = "border-color: var(--gm-w-accent); border-radius: 99px; padding-inline: 1.15rem";
     }
     slider(view, panel, { trait: "time", label: "time t, from data to noise", low: 0, high: 1, step: 0.01, format: (v) => number(v) });
-    select(view, panel, { trait: "law", label: "law", options: view.get("laws").map((name) => [name, NAMES[name] ?? name]) });
+    select(view, panel, { trait: "law", label: "law", options: lawOptions(view.get("laws")) });
     select(view, panel, { trait: "sampler", label: "way back", options: Object.entries(WAYS) });
     slider(view, panel, { trait: "steps", label: "steps between data and noise", values: [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100], format: String });
     this.eta = slider(view, panel, { trait: "eta", label: "fresh noise η of DDIM", low: 0, high: 1, step: 0.05, format: (v) => number(v) });
@@ -89,21 +87,9 @@ class Walk {
     ]);
   }
 
-  async load() {
-    const { view } = this;
-    const name = view.get("law");
-    this.asked = name;
-    try {
-      const arrays = await weights(view.model, name);
-      if (this.asked !== name || view.signal.aborted) return;
-      this.law = new Mixture(Object.fromEntries(["weights", "means", "covariances"].map((key) => [key, arrays[key].data])));
-      Object.assign(this, { name, half: HALVES[name] ?? 3.4 });
-      view.notice("");
-      this.begin();
-    } catch (error) {
-      if (this.asked !== name || view.signal.aborted) return;
-      view.notice(`The law “${NAMES[name] ?? name}” could not be loaded. ${error.message}`);
-    }
+  use(name, arrays) {
+    Object.assign(this, { name, law: mixtureOf(arrays), half: HALVES[name] ?? 3.4 });
+    this.begin();
   }
 
   begin() {
@@ -369,7 +355,7 @@ class Walk {
     const words = this.judge({ back, k, turn, home, distance, fresh, sampler });
     if (this.words.textContent !== words) this.words.textContent = words;
     view.say(
-      `${NAMES[view.get("law")]}, ${back ? `on the way back by ${WAYS[sampler]} from t = ${number(view.get("turn"))}` : "on the way into noise"}: step ${k} of ${journey.steps}, ` +
+      `${nameOf(view.get("law"))}, ${back ? `on the way back by ${WAYS[sampler]} from t = ${number(view.get("turn"))}` : "on the way into noise"}: step ${k} of ${journey.steps}, ` +
         `signal ${number(alpha, 3)}, noise ${number(sigma, 3)}. Sliced Wasserstein distance to the exact law ${number(distance, 3)}, of fresh draws ` +
         `${number(fresh, 3)}; ${number(100 * home, 1)} percent of ${journey.n} particles are in the part of the data they came from.`,
     );
