@@ -1,8 +1,11 @@
 // A generator and a critic that are trained here, in the page: what the critic says, where it sends the generated points,
 // and how many modes of the law they find.
 import { button, check, choice, number, readout, select, slider } from "../controls.js";
+import { Pass } from "../dense_network.js";
 import { arrows, curve, particles } from "../draw.js";
-import { advice, ASKED, Pass, Run, scatter, UNDECIDED } from "../gan_engine.js";
+import { advice } from "../gan_game.js";
+import { UNDECIDED } from "../gan_losses.js";
+import { ASKED, Run, scatter } from "../gan_run.js";
 import { random } from "../random.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
