@@ -348,3 +348,21 @@ def test_collapse_and_its_cure_differ_in_the_penalty_alone() -> None:
         )
     assert max(found["collapse"]) <= 3
     assert min(found["cured"]) >= 7
+
+
+def test_the_record_of_a_long_run_keeps_every_other_look() -> None:
+    got = evaluate(
+        "Record from gan_record",
+        "const record = new Record(), law = { centres: [1, 2] };"
+        "const run = { steps: 0, terms: null, law, coverage: () => ({ modes: 1, share: 0.5 }) };"
+        "for (; run.steps < 3400; run.steps += 10) if (run.steps % record.every === 0) record.look(run);"
+        "for (const step of [0, 40, 40, 50]) record.mark(step);"
+        "const before = record.looks.length; law.centres = []; record.lookAgain(run);"
+        "const { every, looks, marks } = record;"
+        "return { every, before, marks, steps: looks.map(({ step }) => step), last: looks.at(-1) };",
+    )
+    assert got["every"] == 20
+    assert got["steps"][:-1] == [*range(0, 3380, 20)]
+    assert got["before"] == len(got["steps"])
+    assert (got["last"]["total"], got["last"]["critic"]) == (0, None)
+    assert got["marks"] == [40, 50]

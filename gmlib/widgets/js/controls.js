@@ -94,6 +94,13 @@ export function colourKeys(view, place, entries) {
   });
 }
 
+// The one that a widget begins with.
+export function mainButton(view, place, options) {
+  const element = button(view, place, options);
+  element.style.cssText = "background: var(--gm-w-accent); border-color: var(--gm-w-accent); color: var(--gm-w-paper); border-radius: 99px; padding-inline: 1.1rem";
+  return element;
+}
+
 // Rows of a name and a number that stands in one column; returns a function that fills them.
 export function readout(view, place, rows) {
   const list = view.make("dl", "gm-w-readout", place);

@@ -1,7 +1,8 @@
 // Two players of one number each: their steps beside the flow, energy over time, eigenvalues against the borders of stability.
-import { button, check, number, readout, select, slider } from "../controls.js";
+import { button, check, mainButton, number, readout, select, slider } from "../controls.js";
 import { diracGame, energy, flow, flowEigenvalues, flowField, invariant, largestStep, modulus, stepEigenvalues, steps } from "../dirac_game.js";
 import { arrows } from "../draw.js";
+import { Pace, playback } from "../playback.js";
 import { scientific } from "../scientific.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
@@ -68,8 +69,7 @@ export default widget("dirac-laboratory", "DiracGAN laboratory", (view) => {
     margin: { left: 36, right: 12, top: 28, bottom: 28 },
   });
   const row = view.make("div", "gm-w-row", view.body);
-  const play = button(view, row, { label: "Play", press: () => start() });
-  play.style.cssText = "background: var(--gm-w-accent); border-color: var(--gm-w-accent); color: var(--gm-w-paper); border-radius: 99px; padding-inline: 1.1rem";
+  const play = mainButton(view, row, { label: "Play", press: () => start() });
   button(view, row, { label: "One step", press: () => go(1) });
   button(view, row, { label: "Ten steps", press: () => go(10) });
   button(view, row, { label: "Back to the start", press: () => view.set({ steps: 0, playing: false }) });
@@ -155,24 +155,12 @@ export default widget("dirac-laboratory", "DiracGAN laboratory", (view) => {
     view.set(on && over ? { steps: 0, playing: on } : { playing: on });
   };
   // An orbit in about three seconds; longer runs hurry.
-  let [before, owed] = [0, 0];
-  const move = () => {
-    const now = performance.now();
+  const pace = new Pace();
+  playback(view, play, () => {
     const { eta, k } = state();
-    owed += (clamp(Math.max(2 / eta, k / 5), 4, 300) * Math.min(100, now - before)) / 1000;
-    before = now;
-    const whole = Math.floor(owed);
-    owed -= whole;
+    const whole = pace.steps(clamp(Math.max(2 / eta, k / 5), 4, 300));
     if (whole) go(whole);
-  };
-  const calm = () => view.notice(view.get("playing") && view.still.matches ? "Your system asks for reduced motion: take the steps by their buttons." : "");
-  view.bind("playing", (playing) => {
-    play.textContent = playing ? "Pause" : "Play";
-    [before, owed] = [performance.now(), 0];
-    view.animate(playing ? move : null);
-    if (playing || view.shown) calm();
-  });
-  view.still.addEventListener("change", calm, { signal: view.signal });
+  }, { pace });
   view.bind("rule", (rule) => Object.entries(own).forEach(([name, field]) => (field.hidden = name !== rule)));
   view.bind("penalty", (penalty) => (weight.hidden = penalty === "none"));
 

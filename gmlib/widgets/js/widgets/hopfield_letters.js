@@ -1,7 +1,8 @@
 // Letters as memories of 25 units: a pattern to be drawn or damaged, its recall unit by unit or all at once, the energy on
 // the way, and every fixed point that was reached.
-import { button, choice, number, readout, slider } from "../controls.js";
+import { button, choice, mainButton, number, readout, slider } from "../controls.js";
 import { damaged, energy, equal, fixed, hebb, kind, margins, overlap, Recall, sign } from "../hopfield.js";
+import { Pace, playback } from "../playback.js";
 import { random } from "../random.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
@@ -26,7 +27,7 @@ export default widget("hopfield-letters", "Four letters", (view) => new Letters(
 
 class Letters {
   constructor(view) {
-    Object.assign(this, { view, held: {}, focus: 12, owed: 0, last: 0 });
+    Object.assign(this, { view, held: {}, focus: 12, pace: new Pace() });
     this.layout();
     view.on("change:memories", () => view.set({ steps: 0, reached: [], tally: {}, playing: false }));
     view.on("change:mode", () => view.set({ steps: 0, playing: false }));
@@ -35,14 +36,7 @@ class Letters {
       this.one.textContent = together ? "One step" : "One unit";
       this.sweep.hidden = this.order.hidden = together;
     });
-    const calm = () => view.notice(view.get("playing") && view.still.matches ? "Your system asks for reduced motion: take the steps by their buttons." : "");
-    view.bind("playing", (playing) => {
-      this.play.textContent = playing ? "Pause" : "Play";
-      [this.last, this.owed] = [performance.now(), 0];
-      view.animate(playing ? () => this.tick() : null);
-      if (playing || view.shown) calm();
-    });
-    view.still.addEventListener("change", calm, { signal: view.signal });
+    playback(view, this.play, () => this.tick(), { pace: this.pace });
     view.draw(() => this.paint());
   }
 
@@ -58,8 +52,7 @@ class Letters {
       '<span style="color: var(--gm-w-ink); box-shadow: inset 0 -3px var(--gm-w-orange)">Orange</span>: would flip. ' +
       '<span style="color: var(--gm-w-ink); box-shadow: inset 0 -3px var(--gm-w-pink)">Pink</span>: updated last.';
     const moves = view.make("div", "gm-w-row", left);
-    this.play = button(view, moves, { label: "Play", press: () => this.toggle() });
-    this.play.style.cssText = "background: var(--gm-w-accent); border-color: var(--gm-w-accent); color: var(--gm-w-paper); border-radius: 99px; padding-inline: 1.1rem";
+    this.play = mainButton(view, moves, { label: "Play", press: () => this.toggle() });
     this.one = button(view, moves, { label: "One unit", press: () => this.go(1) });
     this.sweep = button(view, moves, { label: "One sweep", press: () => this.go(D - (this.now().k % D)) });
     button(view, moves, { label: "Back to the cue", press: () => view.set({ steps: 0, playing: false }) });
@@ -183,12 +176,8 @@ class Letters {
   }
 
   tick() {
-    const now = performance.now();
-    const pace = this.view.get("mode") === "synchronous" ? TOGETHER_A_SECOND : UNITS_A_SECOND;
-    this.owed += (pace * Math.min(400, now - this.last)) / 1000;
-    this.last = now;
-    const steps = Math.floor(this.owed);
-    this.owed -= steps;
+    const rate = this.view.get("mode") === "synchronous" ? TOGETHER_A_SECOND : UNITS_A_SECOND;
+    const steps = this.pace.steps(rate, 400);
     if (steps) this.go(steps);
   }
 
