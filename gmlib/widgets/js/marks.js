@@ -35,3 +35,11 @@ export function tag({ context: c, view: { colours } }, text, x, y, { align = "le
   c.textBaseline = "middle";
   c.fillText(text, x, y);
 }
+
+// Words in the middle of a picture that is still to come.
+export function notYet({ context: c, view, width, height }, text) {
+  c.fillStyle = view.colours.faint;
+  c.textAlign = "center";
+  c.textBaseline = "middle";
+  c.fillText(text, width / 2, height / 2);
+}

@@ -12,7 +12,7 @@ import { pattern, zeros } from "../jacobian_pattern.js";
 import { drawMatrices, drawPattern } from "../jacobian_picture.js";
 import { between, neighbour, onward } from "../layer_walk.js";
 import { drawSum } from "../log_density_sum.js";
-import { frame } from "../marks.js";
+import { frame, notYet } from "../marks.js";
 import { random } from "../random.js";
 import { clamp } from "../scale.js";
 import { Stage } from "../stage.js";
@@ -282,12 +282,8 @@ class Stack {
 
   empty() {
     const { view, picture } = this;
-    const { context: c, width, height } = picture;
     frame(picture);
-    c.fillStyle = view.colours.faint;
-    c.textAlign = "center";
-    c.textBaseline = "middle";
-    c.fillText("the flow is on its way", width / 2, height / 2);
+    notYet(picture, "the flow is on its way");
     picture.place();
     for (const stage of [this.matrices, this.sums, this.four]) stage.begin();
     view.say("A flow of 6 layers; its weights, about 30 kB, are fetched when it is in view.");
