@@ -4,13 +4,12 @@ import { channels } from "./colourmaps.js";
 import { button, mainButton, number } from "./controls.js";
 import { Crew } from "./crew.js";
 import { random } from "./random.js";
+import { clamp } from "./scale.js";
 import { weights } from "./weights.js";
 
 export const SIDE = 28;
 export const PIXELS = SIDE * SIDE;
 export const GAP = 6; // between images
-
-export const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 
 // A seed for each of n images.
 export function seedsOf(seed, n) {

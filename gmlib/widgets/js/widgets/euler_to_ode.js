@@ -3,6 +3,7 @@ import { button, number, readout, slider } from "../controls.js";
 import { arrows, curve } from "../draw.js";
 import { apply, determinant, eulerLogDet, eulerMaps, exponential, norm, stepOf, steps, trace, traceOfSquare } from "../linear_field.js";
 import { Pace, playback } from "../playback.js";
+import { clamp } from "../scale.js";
 import { scientific } from "../scientific.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
@@ -18,7 +19,6 @@ const FLOOR = -5; // of the error's picture, a power of ten
 const FINENESS = [1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50, 64, 80, 100];
 const ENTRIES = ["a11", "a12", "a21", "a22"];
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const small = (v) => (Number.isFinite(v) ? (v && Math.abs(v) < 1e-3 ? scientific(v) : number(v, 4)) : v > 0 ? "∞" : "−∞");
 const circle = Array.from({ length: ROUND + 1 }, (_, i) => [Math.cos((2 * Math.PI * i) / ROUND), Math.sin((2 * Math.PI * i) / ROUND)]);
 

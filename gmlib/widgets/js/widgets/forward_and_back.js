@@ -22,7 +22,6 @@ const BUDGET = 14; // milliseconds of a frame for steps back
 const LINES = directions(32);
 const EVERY = 12; // frames between two distances while particles move
 
-
 export default widget("forward-and-back", "Forward and back", (view) => new Walk(view));
 
 class Walk {

@@ -4,6 +4,7 @@ import { curve } from "../draw.js";
 import { Chains, factor, forget, histogram, laws, limit, moments, stationary } from "../langevin_chain.js";
 import { Pace, playback } from "../playback.js";
 import { random } from "../random.js";
+import { clamp } from "../scale.js";
 import { scientific } from "../scientific.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
@@ -15,7 +16,6 @@ const PATHS = 8;
 const GONE = 1e6; // standard deviation at which chains that diverge are stopped
 const RIGHT = "langevin";
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const bell = (mean, variance, x) => Math.exp((-0.5 * (x - mean) ** 2) / variance) / Math.sqrt(2 * Math.PI * variance);
 const short = (v) => (Math.abs(v) < 1e5 ? number(v, 3) : scientific(v));
 
