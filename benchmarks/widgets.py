@@ -195,7 +195,7 @@ def _engine() -> list[Row]:
         "chunks": CHUNKS,
         "chunk": CHUNK,
     }
-    module = json.dumps((SOURCE / "gan_engine.js").as_uri())
+    module = json.dumps((SOURCE / "gan_run.js").as_uri())
     code = f"import {{ Run }} from {module};\nconst given = {json.dumps(given)};\n{ENGINE}"
     command = [*node(), "--input-type=module", "--eval", code]
     times = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

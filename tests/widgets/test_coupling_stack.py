@@ -232,6 +232,25 @@ def test_a_grid_has_more_points_where_it_is_stretched() -> None:
     assert max(got["ends"]) > 9
 
 
+def test_a_walk_stays_at_its_goal_and_goes_gently_through_each_layer() -> None:
+    got = evaluate(
+        "neighbour, onward from layer_walk",
+        "const walk = (from, to) => { const levels = [from];"
+        "  for (let i = 0; i < 200; i++) levels.push(onward(levels.at(-1), to, 0.05)); return levels; };"
+        "return { up: walk(0, 3), down: walk(2.5, 1), rest: onward(2, 2, 0.1),"
+        " next: [0, 0.3, 2].map((v) => [neighbour(v, true), neighbour(v, false)]) };",
+    )
+    for way, (start, goal) in ((got["up"], (0, 3)), (got["down"], (2.5, 1))):
+        assert (way[0], way[-1]) == (start, goal)
+        assert sorted(way, reverse=start > goal) == way
+    up = got["up"]
+    # The share t of a layer's time is at t² (3 - 2 t) of the layer: half of it in half the time.
+    assert up[5] == pytest.approx(0.25**2 * (3 - 2 * 0.25))
+    assert [up[10], up[20], up[50]] == pytest.approx([0.5, 1, 2.5])
+    assert got["rest"] == 2
+    assert got["next"] == [[1, -1], [1, 0], [3, 1]]
+
+
 @pytest.mark.parametrize("d", [2, 3, 4])
 def test_the_pattern_is_that_of_a_stack_of_couplings(d: int) -> None:
     generator = torch.Generator().manual_seed(d)

@@ -173,3 +173,35 @@ def test_test_digits_are_likelier_than_noise() -> None:
     terms = DigitsChain("noise").terms()
     assert terms.digits < DigitsChain("blank", ink=[*range(0, PIXELS, 2)]).terms().free_energy
     assert terms.digits < terms.free_energy
+
+
+@pytest.mark.parametrize("radius", [0.5, 1.0, 2.5])
+def test_a_round_pen_touches_the_pixels_whose_middles_it_covers(radius: float) -> None:
+    places = [(0.2, 0.3), (14.6, 3.1), (27.9, 27.9)]
+    middles = torch.arange(28) + 0.5
+    found = evaluate(
+        "touched from pixel_pen",
+        "return [...touched(data.places, data.radius, 28)].sort((a, b) => a - b);",
+        places=places,
+        radius=radius,
+    )
+    truth = {28 * int(y) + int(x) for x, y in places}
+    for x, y in places:
+        near = torch.hypot(middles - x, middles[:, None] - y) <= radius
+        truth |= {int(i) for i in near.flatten().nonzero()}
+    assert found == sorted(truth)
+
+
+def test_a_stroke_leaves_no_gap_and_a_half_is_half_of_the_pixels() -> None:
+    found = evaluate(
+        "along, REGIONS from pixel_pen",
+        "const count = (inside) => Array.from({ length: 784 }, (_, i) => inside(Math.floor(i / 28), i % 28, 28))"
+        "  .filter(Boolean).length;"
+        "return { way: along([1, 2], [4, 6]), still: along([3, 3], [3, 3]),"
+        " counts: Object.values(REGIONS).map(count) };",
+    )
+    way = torch.tensor([[1.0, 2.0], *found["way"]])
+    assert way[-1].tolist() == [4, 6]
+    assert float(way.diff(dim=0).norm(dim=-1).max()) <= 0.5 + 1e-6
+    assert found["still"] == [[3, 3]]
+    assert found["counts"] == [0, 392, 392, 392, 392]

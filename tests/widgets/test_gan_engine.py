@@ -24,7 +24,7 @@ LOSSES = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", 
 REGULARISERS: dict[str, Any] = {"none": (), "r1": R1, "r2": R2, "gradient_penalty": GradientPenalty}
 ACTIVATIONS: dict[str, Any] = {"relu": nn.ReLU, "leaky": lambda: nn.LeakyReLU(0.2), "tanh": nn.Tanh}
 LATENT, WIDTHS = 3, (7, 6)  # neither a multiple of the four columns nor of the two rows of a block
-MODULE = "Game, Network from gan_engine"
+MODULE = "Network, Pass from dense_network; Game, advice from gan_game"
 MAKE = """
 const make = (activation, batch) => {
   const generator = new Network([data.latent, ...data.widths, 2], activation);
@@ -141,7 +141,7 @@ def settings_of(gan: BrowserGan) -> dict[str, Any]:
 def browser(gan: BrowserGan, noise: list[float]) -> dict[str, Any]:
     """The run in Node, on the same noise."""
     return evaluate(
-        "Run from gan_engine",
+        "Run from gan_run",
         """
         let at = 0;
         const uniform = () => data.noise[at++];
@@ -274,7 +274,7 @@ def test_counts_are_the_coverage_of_gmlib() -> None:
     points = torch.randn(300, 2, generator=source, dtype=F64)
     for radius in (0.05, 0.3, 1.0):  # at the last one most points are near several centres
         got = evaluate(
-            "coverage from gan_engine",
+            "coverage from gan_run",
             "return coverage(data.points.flat(), data.centres, data.radius);",
             points=points,
             centres=centres,
@@ -289,7 +289,7 @@ def test_arrows_point_down_the_generators_loss() -> None:
     source = torch.Generator().manual_seed(2)
     real, fake = (torch.randn(9, 2, generator=source, dtype=F64) for _ in range(2))
     got = evaluate(
-        f"{MODULE}; Pass, advice from gan_engine",
+        MODULE,
         MAKE
         + """
         const { critic } = make("relu", 1);
@@ -323,7 +323,7 @@ def test_collapse_and_its_cure_differ_in_the_penalty_alone() -> None:
     for name, preset in (("collapse", collapse), ("cured", cured)):
         gan = BrowserGan(**{key: value for key, value in preset.items() if key != "label"})
         found[name] = evaluate(
-            "Run from gan_engine",
+            "Run from gan_run",
             """
             return [1, 2].map((seed) => {
               let state = seed;
@@ -348,3 +348,21 @@ def test_collapse_and_its_cure_differ_in_the_penalty_alone() -> None:
         )
     assert max(found["collapse"]) <= 3
     assert min(found["cured"]) >= 7
+
+
+def test_the_record_of_a_long_run_keeps_every_other_look() -> None:
+    got = evaluate(
+        "Record from gan_record",
+        "const record = new Record(), law = { centres: [1, 2] };"
+        "const run = { steps: 0, terms: null, law, coverage: () => ({ modes: 1, share: 0.5 }) };"
+        "for (; run.steps < 3400; run.steps += 10) if (run.steps % record.every === 0) record.look(run);"
+        "for (const step of [0, 40, 40, 50]) record.mark(step);"
+        "const before = record.looks.length; law.centres = []; record.lookAgain(run);"
+        "const { every, looks, marks } = record;"
+        "return { every, before, marks, steps: looks.map(({ step }) => step), last: looks.at(-1) };",
+    )
+    assert got["every"] == 20
+    assert got["steps"][:-1] == [*range(0, 3380, 20)]
+    assert got["before"] == len(got["steps"])
+    assert (got["last"]["total"], got["last"]["critic"]) == (0, None)
+    assert got["marks"] == [40, 50]

@@ -182,3 +182,15 @@ def test_what_is_stored_beyond_the_capacity_is_lost() -> None:
     patterns = torch.tensor(crowded.memories, dtype=F64)
     assert not bool(crowded.net.is_fixed(patterns).all())
     assert bool(HopfieldLetters().net.is_fixed(LETTERS).all())
+
+
+def test_ends_are_counted_and_a_cycle_once_for_both_of_its_states() -> None:
+    a, b = [1, -1, 1], [-1, -1, 1]
+    found = evaluate(
+        "ends from hopfield",
+        "const { a, b } = data, cycle = (...states) => ({ end: 'cycle', states });"
+        "return ends([{ state: a, count: 2 }], [{ end: 'fixed', states: [b, a] }, cycle(a, b), cycle(b, a)]);",
+        a=a,
+        b=b,
+    )
+    assert found == [{"state": a, "count": 3}, {"state": b, "count": 2}]

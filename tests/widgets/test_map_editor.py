@@ -168,3 +168,23 @@ def test_integrals_with_spikes_at_their_ends() -> None:
     # Rounding leaves out what lies within 1e-16 of a spike, 1e-5 of the whole for the power -2/3.
     assert got[:3] == pytest.approx([2, -1, 3], abs=1e-7)
     assert got[3:] == pytest.approx([3, 2.5, 0], abs=1e-4)
+
+
+def test_a_knot_stays_between_its_neighbours_and_its_handle_turns_the_slope() -> None:
+    found = evaluate(
+        "arm, between, bins, slopeTo from map_knots",
+        "const knots = [{ u: -1, x: -2, slope: 0.5 }, { u: 0.5, x: 0, slope: 3 }];"
+        "const stage = { x: (v) => 40 * v, y: (v) => 300 - 25 * v };"
+        "const pixels = ([u, x], k) => Math.hypot(stage.x(u) - stage.x(k.u), stage.y(x) - stage.y(k.x));"
+        "return { free: between(knots, 0, [-1.5, -2.5]), held: between(knots, 0, [9, 9]),"
+        " last: between(knots, 1, [9, 9]), bins: bins(knots),"
+        " slopes: knots.map((k) => slopeTo(k, arm(stage, k))), long: knots.map((k) => pixels(arm(stage, k), k)),"
+        " behind: slopeTo(knots[0], [-3, 1]), under: slopeTo(knots[0], [0, -9]) };",
+    )
+    assert found["free"] == [-1.5, -2.5]
+    assert found["held"] == [pytest.approx(0.3), pytest.approx(-0.2)]
+    assert found["last"] == [4.8, 4.8]
+    assert found["bins"] == {"u": [-5, -1, 0.5, 5], "x": [-5, -2, 0, 5], "slopes": [1, 0.5, 3, 1]}
+    assert found["slopes"] == [0.5, 3]
+    assert found["long"] == pytest.approx([46, 46])
+    assert (found["behind"], found["under"]) == (20, 0.05)

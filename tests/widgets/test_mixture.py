@@ -110,3 +110,18 @@ def test_moments_and_principal_axes() -> None:
             torch.cat([along.cos(), along.sin()]).dot(vectors[:, 1]).abs().item(),
             torch.tensor(1.0, dtype=F64),
         )
+
+
+@pytest.mark.parametrize("d", [0, 1])
+def test_a_marginal_is_the_mixture_of_its_components_marginals(d: int) -> None:
+    law, places = some_mixture(4), torch.linspace(-6, 6, 41, dtype=F64)
+    std = law.covariances[:, d, d].sqrt()
+    each = torch.distributions.Normal(law.means[:, d], std).log_prob(places[:, None]).exp()
+    got = evaluate(
+        "Mixture from mixture; marginal from marginals",
+        "return [...marginal(new Mixture(data.law), data.d, Float64Array.from(data.places))];",
+        law=described(law),
+        places=places,
+        d=d,
+    )
+    assert_same(got, each @ (law.weights / law.weights.sum()))

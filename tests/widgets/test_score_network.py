@@ -157,6 +157,59 @@ FLOW = (
 )
 
 
+WALK = (
+    "const law = new Mixture(data.law), drawn = data.normals[Symbol.iterator]();"
+    "const moved = new ScoreParticles(20, { mean: [0.5, -1], variance: 2 }, [0.05, 5], () => drawn.next().value);"
+    "const scores = (points, sigma, out) => law.noised(sigma).scores(points, out);"
+)
+
+
+def test_particles_go_down_the_ladder_or_along_the_flow() -> None:
+    law, normals = toy("two_moons", dtype=F64), noise(1 + 24, 20, 2, seed=3)
+    start = torch.tensor([0.5, -1.0], dtype=F64) + (2 + 25) ** 0.5 * normals[0]
+    sigmas = geometric_ladder(5.0, 0.05, 12, dtype=F64).tolist()
+    x = start.clone()
+    for i, kick in enumerate(normals[1:]):
+        sigma = sigmas[i // 2]
+        x = langevin_step(x, law.noised(1.0, sigma).score(x), kick, 0.2 * sigma**2, temperature=0.5)
+    y = start.clone()
+    for above, below in itertools.pairwise(sigmas):
+        y = y + above * (above - below) * law.noised(1.0, above).score(y)
+    got = evaluate(
+        "Mixture from mixture; ScoreParticles from score_particles",
+        WALK
+        + "const settings = { step: 0.2, temperature: 0.5, levels: 12, steps: 2 }; let sigma = 5, over = [];"
+        "for (let i = 0; i < 24; i++) { over.push(moved.descend(scores, sigma, settings)); sigma = moved.at; }"
+        "const { places, taken, lost } = moved; return { x: [...places], taken, lost, over };",
+        law=described(law),
+        normals=normals.flatten(),
+    )
+    assert_same(got["x"], x.flatten())
+    assert (got["taken"], got["lost"], got["over"]) == (24, False, [False] * 23 + [True])
+    got = evaluate(
+        "Mixture from mixture; ScoreParticles from score_particles",
+        WALK + "while (moved.at !== 0.05) moved.ride(scores, 0.05, 12);"
+        "return { x: [...moved.places], taken: moved.taken, outside: moved.outside([-3, 3], [-3, 3]) };",
+        law=described(law),
+        normals=normals.flatten(),
+    )
+    assert_same(got["x"], y.flatten())
+    assert (got["taken"], got["outside"]) == (11, int((y.abs() >= 3).any(-1).sum()))
+
+
+def test_particles_on_a_ladder_go_on_from_the_nearest_level_and_far_ones_are_lost() -> None:
+    got = evaluate(
+        "Mixture from mixture; ScoreParticles from score_particles",
+        WALK + "const settings = { step: 0.2, temperature: 1, levels: 3, steps: 5 };"
+        "moved.descend(scores, 0.4, settings); const near = [moved.at, moved.within];"
+        "moved.jump(scores, 0.05, { step: 1e8, temperature: 1 }); return { near, lost: moved.lost };",
+        law=described(toy("two_moons", dtype=F64)),
+        normals=noise(60, 2).flatten(),
+    )
+    assert got["near"] == [pytest.approx(0.5), 1]
+    assert got["lost"]
+
+
 @LANES
 def test_the_probability_flow_of_a_network(simd: bool) -> None:
     network, start = some_network(64, 64), 5 * noise(20, 2)

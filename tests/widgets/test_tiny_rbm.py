@@ -66,6 +66,17 @@ def test_the_law_is_a_sum_that_is_written_out() -> None:
     assert_same(found["logZ"], total.sum().log())
 
 
+def test_a_parameter_is_under_the_pointer_where_it_is_taken_hold_of() -> None:
+    found = evaluate(
+        "near, spot from rbm_graph",
+        "const stage = { x: (v) => 90 * v, y: (v) => 200 * (1 - v) };"
+        "const at = (i, dx = 0, dy = 0) => near(stage, stage.x(spot(i)[0]) + dx, stage.y(spot(i)[1]) + dy);"
+        "return { there: data.names.map((_, i) => at(i)), beside: at(18, 20, 0), away: near(stage, -60, 100) };",
+        names=NAMES,
+    )
+    assert found == {"there": [*range(len(NAMES))], "beside": len(NAMES) - 1, "away": -1}
+
+
 def test_at_the_machines_own_law_nothing_pulls() -> None:
     found = evaluate(MODULE, "return report(data.p, data.data, 2);", **given(TinyRBM(data="reference")))
     assert max(map(abs, found["exact"])) < 1e-12

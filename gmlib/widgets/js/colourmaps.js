@@ -5,7 +5,7 @@ const STOPS = {
   dark: ["#14181e", "#16293c", "#193f60", "#1d5784", "#2572a8", "#318dc9"],
 };
 
-const channels = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+export const channels = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
 // 256 colours as 32-bit words of an ImageData.
 export function ramp(dark) {

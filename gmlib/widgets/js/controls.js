@@ -83,6 +83,24 @@ export function button(view, place, { label, press }) {
   return element;
 }
 
+// What the colours of a picture mean: [colour, text] each, in a row; returns the entries.
+export function colourKeys(view, place, entries) {
+  return entries.map(([colour, text]) => {
+    const entry = view.make("span", "", place);
+    entry.style.cssText = "margin-right: 1em; white-space: nowrap";
+    view.make("span", "gm-w-key", entry).style.background = `var(--gm-w-${colour})`;
+    entry.append(text);
+    return entry;
+  });
+}
+
+// The one that a widget begins with.
+export function mainButton(view, place, options) {
+  const element = button(view, place, options);
+  element.style.cssText = "background: var(--gm-w-accent); border-color: var(--gm-w-accent); color: var(--gm-w-paper); border-radius: 99px; padding-inline: 1.1rem";
+  return element;
+}
+
 // Rows of a name and a number that stands in one column; returns a function that fills them.
 export function readout(view, place, rows) {
   const list = view.make("dl", "gm-w-readout", place);

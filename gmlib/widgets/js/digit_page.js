@@ -1,16 +1,15 @@
 // What widgets share that make digits by a network in the page: it is fetched when the reader asks for it, it works, it can
 // be stopped, and its images are drawn in the colours of the page.
-import { button, number } from "./controls.js";
+import { channels } from "./colourmaps.js";
+import { button, mainButton, number } from "./controls.js";
 import { Crew } from "./crew.js";
 import { random } from "./random.js";
+import { clamp } from "./scale.js";
 import { weights } from "./weights.js";
 
 export const SIDE = 28;
 export const PIXELS = SIDE * SIDE;
 export const GAP = 6; // between images
-
-export const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
-const channels = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
 // A seed for each of n images.
 export function seedsOf(seed, n) {
@@ -37,8 +36,7 @@ export class DigitPage {
   controls() {
     const { view } = this;
     const top = view.make("div", "gm-w-row", view.body);
-    this.main = button(view, top, { label: "", press: () => this.press() });
-    this.main.style.cssText = "background: var(--gm-w-accent); border-color: var(--gm-w-accent); color: var(--gm-w-paper); border-radius: 99px; padding-inline: 1.1rem";
+    this.main = mainButton(view, top, { label: "", press: () => this.press() });
     button(view, top, { label: "New noise", press: () => view.set({ seed: (view.get("seed") + 1) % 2 ** 31 }) });
     this.progress = view.make("progress", "", top);
     this.progress.setAttribute("aria-label", "steps made");

@@ -163,6 +163,9 @@ export const energy = (phi, theta, rate) => phi * phi + (theta * theta) / rate;
 // φ² + θ²/η_θ + ηψ'(0)φθ, which alternating steps keep where ψ is linear.
 export const invariant = (phi, theta, { loss, rate }, eta) => energy(phi, theta, rate) + eta * LOSSES[loss].scale * phi * theta;
 
+// Whether the players take turns without a penalty: then the invariant means something.
+export const turns = ({ rule, penalty, gamma }) => rule === "alternating" && (penalty === "none" || gamma === 0);
+
 // Eigenvalues of a real 2 x 2 matrix, or of a 4 x 4 one by its characteristic polynomial.
 export function eigenvalues(matrix) {
   const n = matrix.length;

@@ -133,3 +133,13 @@ export function kind(x, memories) {
   }
   return { kind: "other", which: [] };
 }
+
+// The ends { state, count } of runs joined to those reached before; of the two states of a cycle the one that comes first.
+export function ends(reached, runs) {
+  const found = new Map(reached.map(({ state, count }) => [String(state), count]));
+  for (const run of runs) {
+    const last = run.states.slice(run.end === "cycle" ? -2 : -1).map(String).sort();
+    found.set(last[0], (found.get(last[0]) ?? 0) + 1);
+  }
+  return [...found].map(([state, count]) => ({ state: state.split(",").map(Number), count }));
+}

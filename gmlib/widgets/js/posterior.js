@@ -1,5 +1,6 @@
 // A one-dimensional posterior on a grid and a normal law q = N(mean, std^2) against it, all by the trapezoid rule.
 // The oracle is gmlib.vae (log_evidence, grid_posterior) in float64.
+import { clamp } from "./scale.js";
 
 const LOG_2PI = Math.log(2 * Math.PI);
 
@@ -47,7 +48,6 @@ export class GridPosterior {
 
   // The maximiser of the bound in the box: the best of a coarse grid, then ever smaller steps of the mean and of log std.
   optimum([low, high], [narrow, wide]) {
-    const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
     let best = { mean: 0, std: 1, elbo: -Infinity };
     const look = (m, s) => {
       const mean = clamp(m, low, high);

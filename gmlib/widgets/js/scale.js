@@ -1,5 +1,7 @@
 // A linear scale with round ticks: all that the axes here need of one, and a tenth of what d3-scale brings with it.
 
+export const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
+
 // Maps the domain [a, b] to the range [c, d]; both can be asked for or set. An empty domain maps to the middle.
 export function linearScale() {
   let [a, b, c, d] = [0, 1, 0, 1];

@@ -166,3 +166,13 @@ export function stroke(c, ...points) {
   points.forEach(([x, y], i) => (i ? c.lineTo(x, y) : c.moveTo(x, y)));
   c.stroke();
 }
+
+// Begin with equal units on both axes, `side` from the origin in the middle to the nearer edge.
+export function square(stage, side) {
+  const c = stage.begin();
+  const [wide, tall] = [stage.width - stage.margin.left - stage.margin.right, stage.height - stage.margin.top - stage.margin.bottom];
+  const unit = side / (Math.min(wide, tall) / 2);
+  stage.x.domain([(-unit * wide) / 2, (unit * wide) / 2]);
+  stage.y.domain([(-unit * tall) / 2, (unit * tall) / 2]);
+  return c;
+}

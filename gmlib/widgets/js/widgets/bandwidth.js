@@ -3,6 +3,7 @@ import { button, check, choice, number, readout, select, slider } from "../contr
 import { curve } from "../draw.js";
 import { best, density, entropy, kernelAt, moments, nll, ownNll, sample } from "../kde.js";
 import { random } from "../random.js";
+import { clamp } from "../scale.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
 
@@ -15,7 +16,6 @@ const LINES = [
   { name: "test", colour: "green", label: "test" },
 ];
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const nats = (v) => (Number.isFinite(v) ? number(v, 3) : "∞");
 
 export default widget("bandwidth", "Bandwidth", (view) => {

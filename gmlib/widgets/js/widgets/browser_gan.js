@@ -1,17 +1,24 @@
 // A generator and a critic that are trained here, in the page: what the critic says, where it sends the generated points,
 // and how many modes of the law they find.
-import { button, check, choice, number, readout, select, slider } from "../controls.js";
-import { arrows, curve, particles } from "../draw.js";
-import { advice, ASKED, Pass, Run, scatter, UNDECIDED } from "../gan_engine.js";
+import { button, check, choice, colourKeys, mainButton, number, readout, select, slider } from "../controls.js";
+import { CriticMap } from "../critic_map.js";
+import { Pass } from "../dense_network.js";
+import { arrows, particles } from "../draw.js";
+import { onCarried, onDelete, onStrokes } from "../drawing.js";
+import { drawCoverage, drawLosses } from "../gan_curves.js";
+import { advice } from "../gan_game.js";
+import { UNDECIDED } from "../gan_losses.js";
+import { Record } from "../gan_record.js";
+import { ASKED, Run, scatter } from "../gan_run.js";
+import { frame } from "../marks.js";
+import { playback } from "../playback.js";
 import { random } from "../random.js";
-import { Stage, stroke } from "../stage.js";
+import { clamp } from "../scale.js";
+import { Stage } from "../stage.js";
 import { widget } from "../widget.js";
 
 const BUDGET = 9; // milliseconds of a frame for training
-const SIDE = 40; // of the critic's map
 const MAP_EVERY = 3; // frames between two maps while it trains
-const LOOK_EVERY = 10; // steps between two counts, at first
-const LOOKS = 320; // then every other is dropped, and they become half as frequent
 const GAP = 0.12; // between two drawn centres
 const REACH = 0.16; // of the eraser
 const FASTEST = 64; // steps a frame
@@ -26,7 +33,6 @@ const REGULARISERS = [
 ];
 const SETTINGS = ["loss", "regulariser", "gamma", "limit", "critic_steps", "lr_critic", "lr_generator", "optimizer", "beta1", "simultaneous"];
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const three = (v) => (v >= 9.995 ? number(v, 1) : v >= 0.995 ? number(v, 2) : Number(v.toPrecision(2)).toString());
 const told = (v) => (v == null ? "–" : Number.isFinite(v) && Math.abs(v) < 1e5 ? number(v, 3) : "out of range");
 
@@ -34,8 +40,9 @@ export default widget("browser-gan", "A GAN trained in your browser", (view) => 
 
 class Trained {
   constructor(view) {
-    Object.assign(this, { view, run: null, frame: 0, took: 0 });
+    Object.assign(this, { view, run: null, frame: 0 });
     this.sizes = view.get("sizes");
+    this.map = new CriticMap(this.sizes.edge);
     this.layout();
     for (const trait of ["law", "seed"]) {
       view.on(`change:${trait}`, () => {
@@ -59,21 +66,14 @@ class Trained {
       this.fields.limit.hidden = name !== "clip";
     });
     view.bind("optimizer", (name) => (this.fields.beta1.hidden = name !== "adam"));
-    const calm = () => view.notice(view.get("playing") && view.still.matches ? "Your system asks for reduced motion: take the steps by their buttons." : "");
-    view.bind("playing", (playing) => {
-      this.play.textContent = playing ? "Pause" : "Play";
-      view.animate(playing ? () => this.tick() : null);
-      if (playing || view.shown) calm();
-    });
-    view.still.addEventListener("change", calm, { signal: view.signal });
+    playback(view, this.play, () => this.tick());
     view.draw(() => this.paint());
   }
 
   layout() {
     const { view, sizes } = this;
     const top = view.make("div", "gm-w-row", view.body);
-    this.play = button(view, top, { label: "Play", press: () => this.toggle() });
-    this.play.style.cssText = "background: var(--gm-w-accent); border-color: var(--gm-w-accent); color: var(--gm-w-paper); border-radius: 99px; padding-inline: 1.1rem";
+    this.play = mainButton(view, top, { label: "Play", press: () => this.toggle() });
     this.presets = Object.entries(view.get("presets")).map(([name, { label, ...values }]) => {
       return { element: button(view, top, { label, press: () => this.preset(name) }), values };
     });
@@ -172,12 +172,10 @@ class Trained {
     const { std, radius } = sizes;
     const centres = this.centres;
     this.run = new Run({ ...sizes, activation: "relu" }, { centres, std, radius }, random(view.get("seed")));
-    this.looks = [];
-    this.every = LOOK_EVERY;
-    this.marks = [];
+    this.record = new Record();
     this.ended = false;
-    this.map = null;
-    this.look();
+    this.mapped = null;
+    this.record.look(this.run);
     this.reals();
   }
 
@@ -185,7 +183,6 @@ class Trained {
   reals() {
     const { centres, std } = this.run.law;
     this.shownReal = centres.length ? scatter(new Float64Array(2 * Math.max(256, 8 * centres.length)), centres, std, random(12345)) : new Float64Array(0);
-    this.judgedReal ??= new Pass(this.run.game.critic, 128);
   }
 
   // A setting was moved: the run goes on with it, and the curves are marked.
@@ -195,26 +192,15 @@ class Trained {
     if (view.get("law") === "drawn" && run.law.centres !== view.get("drawn")) {
       run.law.centres = view.get("drawn");
       this.reals();
-      this.looks = this.looks.slice(0, -1);
-      this.look();
+      this.record.lookAgain(run);
     }
-    if (run.steps && this.marks.at(-1) !== run.steps) this.marks.push(run.steps);
-    this.map = null;
-  }
-
-  look() {
-    const { run, looks } = this;
-    const { modes, share } = run.coverage();
-    const { critic, generator } = run.terms ?? {};
-    looks.push({ step: run.steps, modes, share, total: run.law.centres.length, critic: critic ? critic.loss + critic.penalty : null, generator: generator?.loss });
-    if (looks.length < LOOKS) return;
-    this.every *= 2;
-    this.looks = looks.filter(({ step }) => step % this.every === 0);
+    this.record.mark(run.steps);
+    this.mapped = null;
   }
 
   // Train until `target`, or until the time is up; false when it cannot.
   train(target, until) {
-    const { run } = this;
+    const { run, record } = this;
     if (!run.law.centres.length) return this.end("There is nothing to learn yet: draw something first.");
     const settings = this.settings;
     while (run.steps < target) {
@@ -223,7 +209,7 @@ class Trained {
       if (!Number.isFinite(critic.loss + critic.penalty + generator.loss) || (run.steps % 50 === 0 && run.lost)) {
         return this.end("The weights have left all bounds. Take smaller steps or a penalty, and start again.");
       }
-      if (run.steps % this.every === 0) this.look();
+      if (run.steps % record.every === 0) record.look(run);
       if (performance.now() > until) break;
     }
     return true;
@@ -234,18 +220,14 @@ class Trained {
     this.ended = true;
     view.set({ playing: false, steps: run.steps });
     view.notice(why);
-    this.why = why;
     return false;
   }
 
   tick() {
     const { view } = this;
     if (!this.run) this.start();
-    const from = this.run.steps;
-    const begun = performance.now();
-    const target = Math.max(view.get("steps"), from + (view.get("pace") === "slow" ? 1 : FASTEST));
-    if (!this.train(Math.min(target, 1e6), begun + BUDGET)) return;
-    this.took = (performance.now() - begun) / Math.max(1, this.run.steps - from);
+    const target = Math.max(view.get("steps"), this.run.steps + (view.get("pace") === "slow" ? 1 : FASTEST));
+    if (!this.train(Math.min(target, 1e6), performance.now() + BUDGET)) return;
     if (this.run.steps > view.get("steps")) view.set({ steps: this.run.steps });
   }
 
@@ -293,35 +275,14 @@ class Trained {
   }
 
   paintable() {
-    const { view, stage, brush } = this;
-    const { canvas } = stage;
-    const { button: handle } = brush;
-    let [down, carried] = [false, false];
-    const stroke = (event) => {
-      this.moveBrush(stage.where(event.clientX, event.clientY));
-      this.dab(view.get("erase"));
-    };
-    view.listen(canvas, "pointerdown", (event) => {
-      if (view.get("law") !== "drawn" || event.button) return;
-      canvas.setPointerCapture(event.pointerId);
-      down = true;
-      stroke(event);
-      event.preventDefault();
+    const { view, stage, brush: { button: handle } } = this;
+    const dab = () => this.dab(view.get("erase"));
+    onStrokes(view, stage.canvas, () => view.get("law") === "drawn", ({ clientX, clientY }) => {
+      this.moveBrush(stage.where(clientX, clientY));
+      dab();
     });
-    view.listen(canvas, "pointermove", (event) => {
-      if (down) for (const e of event.getCoalescedEvents?.() ?? [event]) stroke(e);
-    });
-    for (const end of ["pointerup", "pointercancel"]) view.listen(canvas, end, () => (down = false));
-    // Carried by its handle, the brush draws as well; a click and the space bar put one centre.
-    view.listen(handle, "pointerdown", () => (carried = true));
-    view.listen(handle, "pointermove", () => carried && this.dab(view.get("erase")));
-    for (const end of ["pointerup", "pointercancel"]) view.listen(handle, end, () => (carried = false));
-    view.listen(handle, "click", () => this.dab(view.get("erase")));
-    view.listen(handle, "keydown", (event) => {
-      if (event.key !== "Delete" && event.key !== "Backspace") return;
-      event.preventDefault();
-      this.dab(true);
-    });
+    onCarried(view, handle, dab);
+    onDelete(view, handle, () => this.dab(true));
   }
 
   // --- the pictures --------------------------------------------------------------------------------------------------
@@ -343,7 +304,8 @@ class Trained {
     this.frame++;
     const moving = view.steps && !view.still.matches;
     this.plane(!moving || this.frame % MAP_EVERY === 0);
-    this.curves();
+    drawCoverage(this.covered, this.record, this.run.steps);
+    drawLosses(this.losses, this.record, this.run.steps);
     this.words();
     return true;
   }
@@ -353,13 +315,10 @@ class Trained {
     const { colours } = view;
     const points = run.points();
     const onReal = this.onReal();
-    if (!this.map || due || this.map.dark !== view.dark) this.map = this.judge(onReal);
+    if (due || this.mapped !== view.dark) this.map.make(run.game.critic, view.get("loss"), onReal, () => run.asked(), colours);
+    this.mapped = view.dark;
     const c = stage.begin();
-    stage.inside(() => {
-      c.imageSmoothingEnabled = true;
-      c.imageSmoothingQuality = "high";
-      c.drawImage(this.map.canvas, 2, 2, stage.width - 4, stage.height - 4);
-    });
+    this.map.draw(stage);
     particles(stage, this.shownReal, { colour: colours.ink, radius: 1.2, alpha: 0.55 });
     if (view.get("arrows")) {
       const { loss } = this.settings;
@@ -380,91 +339,17 @@ class Trained {
       }
       c.stroke();
     }
-    c.strokeStyle = colours.grid;
-    c.strokeRect(0.5, 0.5, stage.width - 1, stage.height - 1);
+    frame(stage);
     stage.place();
   }
 
   // The critic's outputs on the data that are shown.
   onReal() {
-    const { run } = this;
-    if (this.judgedReal.network !== run.game.critic) this.judgedReal = new Pass(run.game.critic, 128);
+    const { critic } = this.run.game;
+    if (this.judgedReal?.network !== critic) this.judgedReal = new Pass(critic, 128);
     this.judgedReal.h[0].fill(0);
     this.judgedReal.h[0].set(this.shownReal.subarray(0, 256));
     return this.judgedReal.forward();
-  }
-
-  // What the critic says on a grid, as colour: blue for data, red for generated. Where only differences of its values count,
-  // the middle is halfway between its means on both.
-  judge(onReal) {
-    const { view, run } = this;
-    const { edge } = this.sizes;
-    const { critic } = run.game;
-    if (this.field?.network !== critic) {
-      this.field = new Pass(critic, SIDE * SIDE);
-      const h = (2 * edge) / SIDE;
-      for (let i = 0; i < SIDE * SIDE; i++) this.field.h[0].set([(i % SIDE + 0.5) * h - edge, edge - (Math.floor(i / SIDE) + 0.5) * h], 2 * i);
-    }
-    const values = this.field.forward();
-    const mean = (array) => array.reduce((sum, v) => sum + v, 0) / array.length;
-    let middle = UNDECIDED[view.get("loss")];
-    let scale = 1;
-    if (middle === null) {
-      const onFake = run.asked();
-      middle = (mean(onReal) + mean(onFake)) / 2;
-      const spread = Math.sqrt(mean(Float64Array.from(values, (v) => (v - middle) ** 2)));
-      scale = 1 / Math.max(spread, 1e-9);
-    }
-    const lut = palette(view.colours);
-    const canvas = (this.canvas ??= document.createElement("canvas"));
-    canvas.width = canvas.height = SIDE;
-    const image = new ImageData(SIDE, SIDE);
-    const words = new Uint32Array(image.data.buffer);
-    for (let i = 0; i < values.length; i++) words[i] = lut[Math.round(127.5 * (1 + Math.tanh((scale * (values[i] - middle)) / 2)))] ?? lut[127];
-    canvas.getContext("2d").putImageData(image, 0, 0);
-    return { canvas, dark: view.dark };
-  }
-
-  curves() {
-    const { view, covered, losses, looks, run } = this;
-    const { colours } = view;
-    const last = Math.max(run.steps, 100);
-    const xs = looks.map(({ step }) => step);
-    for (const stage of [covered, losses]) stage.x.domain([0, last]);
-    covered.y.domain([0, 1.04]);
-    covered.begin();
-    const percent = covered.y.tickFormat;
-    covered.y.tickFormat = () => (v) => `${Math.round(100 * v)} %`;
-    covered.axes({ ticks: [3, 4], grid: false });
-    covered.y.tickFormat = percent;
-    this.marked(covered);
-    curve(covered, xs, looks.map(({ share }) => share), { colour: colours.orange, width: 2 });
-    curve(covered, xs, looks.map(({ modes, total }) => (total ? modes / total : 0)), { colour: colours.green, width: 2.4 });
-    covered.legend([["modes found", "green"], ["points near one", "orange"]], { from: 4 });
-
-    const seen = looks.filter(({ critic, generator }) => Number.isFinite(critic) && Number.isFinite(generator) && critic !== null);
-    const values = seen.flatMap(({ critic, generator }) => [critic, generator]);
-    const [low, high] = [Math.min(0, ...values), Math.max(0.1, ...values)];
-    losses.y.domain([low - 0.03 * (high - low), high + 0.05 * (high - low)]);
-    losses.begin();
-    losses.axes({ ticks: [3, 4] });
-    this.marked(losses);
-    if (seen.length > 1) {
-      const at = seen.map(({ step }) => step);
-      curve(losses, at, seen.map(({ generator }) => generator), { colour: colours.red, width: 1.4 });
-      curve(losses, at, seen.map(({ critic }) => critic), { colour: colours.blue, width: 1.4 });
-    }
-    losses.legend([["critic's loss, with penalty", "blue"], ["generator's", "red"]], { from: 4 });
-  }
-
-  // Where the reader moved a setting.
-  marked(stage) {
-    const { context: c } = stage;
-    c.strokeStyle = this.view.colours.faint;
-    c.lineWidth = 1;
-    c.setLineDash([2, 3]);
-    for (const step of this.marks) stroke(c, [stage.x(step), stage.margin.top], [stage.x(step), stage.height - stage.margin.bottom]);
-    c.setLineDash([]);
   }
 
   words() {
@@ -478,12 +363,7 @@ class Trained {
       this.legended = view.get("loss");
       const relative = UNDECIDED[this.legended] === null;
       this.caption.replaceChildren();
-      for (const [colour, text] of [["blue", `critic: ${relative ? "more like data" : "data"}`], ["orange", `critic: ${relative ? "less" : "generated"}`], ["ink", "data, arrows"], ["red", "generated"]]) {
-        const entry = view.make("span", "", this.caption);
-        entry.style.cssText = "margin-right: 1em; white-space: nowrap";
-        view.make("span", "gm-w-key", entry).style.background = `var(--gm-w-${colour})`;
-        entry.append(text);
-      }
+      colourKeys(view, this.caption, [["blue", `critic: ${relative ? "more like data" : "data"}`], ["orange", `critic: ${relative ? "less" : "generated"}`], ["ink", "data, arrows"], ["red", "generated"]]);
     }
     const penalty = critic?.penalty ? `, penalty ${told(critic.penalty)}` : "";
     const losses = critic ? ` Critic's loss ${told(critic.loss)}${penalty}; generator's loss ${told(generator.loss)}.` : "";
@@ -491,15 +371,4 @@ class Trained {
       `Step ${run.steps}. Generated points are near ${modes} of ${total} modes; ${number(100 * share, 1)} % of them are within 0.1 of a mode.${losses}`,
     );
   }
-}
-
-// From orange over the paper to blue, 256 colours as words of an ImageData.
-function palette({ paper, blue, orange }) {
-  const channels = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
-  const [middle, high, low] = [paper, blue, orange].map(channels);
-  return Uint32Array.from({ length: 256 }, (_, i) => {
-    const t = (i - 127.5) / 127.5;
-    const [r, g, b] = middle.map((v, k) => Math.round(v + 0.62 * Math.abs(t) * ((t > 0 ? high : low)[k] - v)));
-    return (255 << 24) | (b << 16) | (g << 8) | r;
-  });
 }

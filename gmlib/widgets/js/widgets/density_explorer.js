@@ -1,18 +1,17 @@
 // A mixture in the plane at any noise level: density, draws, score, the numbers at a probe. All exact.
 import { button, check, choice, number, readout, select, slider } from "../controls.js";
 import { arrows, contourLines, heatMap, particles } from "../draw.js";
+import { fetchLaw, mixtureOf, nameOf } from "../fetched_law.js";
 import { Mixture, langevin } from "../mixture.js";
+import { probe } from "../probe.js";
 import { normals, random } from "../random.js";
 import { Stage } from "../stage.js";
-import { weights } from "../weights.js";
 import { widget } from "../widget.js";
 
 const OWN = "mixture";
-const NAMES = {
-  two_moons: "two moons", swiss_roll: "Swiss roll", eight_gaussians: "eight Gaussians", sixteen_gaussians: "sixteen Gaussians",
-  ring: "ring", pinwheel: "pinwheel", checkerboard: "checkerboard", banana: "banana", cross: "cross", [OWN]: "own mixture (drag it)",
-};
 const ARROWS = 24; // a side
+
+const said = (name) => (name === OWN ? "own mixture (drag it)" : nameOf(name));
 
 export default widget("density-explorer", "Density explorer", (view) => {
   view.body.classList.add("gm-w-side");
@@ -23,7 +22,7 @@ export default widget("density-explorer", "Density explorer", (view) => {
   });
   view.body.append(stage.element);
   const panel = view.make("div", "gm-w-panel", view.body);
-  const options = view.get("laws").map((name) => [name, NAMES[name] ?? name]);
+  const options = view.get("laws").map((name) => [name, said(name)]);
   select(view, panel, { trait: "law", label: "law", options });
   slider(view, panel, { trait: "sigma", label: "noise level σ", low: 0, high: 2, format: (v) => number(v) });
   choice(view, panel, { trait: "show", label: "density", options: [["heat", "heat map"], ["contours", "contours"], ["none", "none"]] });
@@ -42,19 +41,8 @@ export default widget("density-explorer", "Density explorer", (view) => {
 
 class Explorer {
   constructor(view, stage, parts) {
-    Object.assign(this, { view, stage, parts, law: null, bumps: [], asked: null });
-    stage.handle({
-      name: () => `probe at ${number(view.get("probe")[0])}, ${number(view.get("probe")[1])}`,
-      kind: "gm-w-orange gm-w-ring",
-      get: () => view.get("probe"),
-      move: (place) => this.probe(place),
-      step: 0.05,
-    });
-    // A mouse carries the probe along; a finger or the keys move its handle.
-    view.listen(stage.canvas, "pointermove", (event) => {
-      if (event.pointerType === "mouse") this.probe(stage.where(event.clientX, event.clientY));
-    });
-    view.listen(stage.canvas, "click", (event) => this.probe(stage.where(event.clientX, event.clientY)));
+    Object.assign(this, { view, stage, parts, law: null, bumps: [] });
+    probe(view, stage);
     view.bind("law", () => this.load());
     view.on("change:mixture", () => view.get("law") === OWN && this.load());
     for (const trait of ["selected_std", "selected_weight"]) view.on(`change:${trait}`, () => this.reshape());
@@ -73,31 +61,13 @@ class Explorer {
     view.notice(view.get("moving") && view.still.matches ? "Your system asks for reduced motion, so the samples stand still." : "");
   }
 
-  probe([x, y]) {
-    const [[x0, x1], [y0, y1]] = [this.stage.x.domain(), this.stage.y.domain()];
-    const keep = (v, a, b) => Math.round(1000 * Math.min(b, Math.max(a, v))) / 1000;
-    this.view.set({ probe: [keep(x, x0, x1), keep(y, y0, y1)] });
-  }
-
-  async load() {
+  load() {
     const { view } = this;
     const name = view.get("law");
     this.parts.own.hidden = name !== OWN;
-    this.asked = name;
-    if (name === OWN) {
-      view.notice("");
-      return this.use(name, new Mixture(flat(view.get("mixture"))), view.get("mixture"));
-    }
-    try {
-      const arrays = await weights(view.model, name);
-      if (this.asked !== name || view.signal.aborted) return;
-      const plain = Object.fromEntries(Object.entries(arrays).map(([key, { data }]) => [key, data]));
-      this.use(name, new Mixture(plain), null);
-      view.notice("");
-    } catch (error) {
-      if (this.asked !== name || view.signal.aborted) return;
-      view.notice(`The law “${NAMES[name] ?? name}” could not be loaded. ${error.message}`);
-    }
+    if (name !== OWN) return fetchLaw(view, (law, arrays) => this.use(law, mixtureOf(arrays), null));
+    view.notice("");
+    this.use(name, new Mixture(flat(view.get("mixture"))), view.get("mixture"));
   }
 
   use(name, law, editable) {
@@ -234,7 +204,7 @@ class Explorer {
     const [sx, sy] = this.now.scores([x, y]);
     this.parts.fill(`(${number(x)}, ${number(y)})`, number(log, 3), `(${number(sx)}, ${number(sy)})`);
     view.say(
-      `${NAMES[this.name]}, noise level ${number(view.get("sigma"))}. At ${number(x)}, ${number(y)}: ` +
+      `${said(this.name)}, noise level ${number(view.get("sigma"))}. At ${number(x)}, ${number(y)}: ` +
         `log density ${number(log, 3)}, score ${number(sx)}, ${number(sy)}.`,
     );
   }

@@ -2,8 +2,9 @@
 import code from "workers/denoising.txt";
 import { choice, number, readout, slider } from "../controls.js";
 import { logSnr } from "../denoising.js";
-import { DigitPage, GAP, PIXELS, clamp, noiseOf, seedsOf } from "../digit_page.js";
+import { DigitPage, GAP, PIXELS, noiseOf, seedsOf } from "../digit_page.js";
 import { cosine, evenTimes } from "../schedules.js";
+import { clamp } from "../scale.js";
 import { Stage } from "../stage.js";
 import { widget } from "../widget.js";
 

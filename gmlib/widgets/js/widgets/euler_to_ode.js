@@ -2,6 +2,8 @@
 import { button, number, readout, slider } from "../controls.js";
 import { arrows, curve } from "../draw.js";
 import { apply, determinant, eulerLogDet, eulerMaps, exponential, norm, stepOf, steps, trace, traceOfSquare } from "../linear_field.js";
+import { Pace, playback } from "../playback.js";
+import { clamp } from "../scale.js";
 import { scientific } from "../scientific.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
@@ -17,7 +19,6 @@ const FLOOR = -5; // of the error's picture, a power of ten
 const FINENESS = [1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50, 64, 80, 100];
 const ENTRIES = ["a11", "a12", "a21", "a22"];
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const small = (v) => (Number.isFinite(v) ? (v && Math.abs(v) < 1e-3 ? scientific(v) : number(v, 4)) : v > 0 ? "∞" : "−∞");
 const circle = Array.from({ length: ROUND + 1 }, (_, i) => [Math.cos((2 * Math.PI * i) / ROUND), Math.sin((2 * Math.PI * i) / ROUND)]);
 
@@ -84,25 +85,16 @@ export default widget("euler-to-ode", "Euler to ODE", (view) => {
     value: () => ({ low: -2, high: 0, now: -Math.log10(state().n), text: `Δt = ${number(1 / state().n, 3)}` }),
   });
 
-  let last = 0;
-  const run = () => {
-    const now = performance.now();
-    const time = Math.min(LONGEST, state().time + (PACE * Math.min(100, now - last)) / 1000);
-    last = now;
-    view.set({ time, playing: time < LONGEST });
-  };
   const start = () => {
     const on = !view.get("playing");
     view.set(on && state().time >= LONGEST ? { time: 0, playing: on } : { playing: on });
   };
-  const calm = () => view.notice(view.get("playing") && view.still.matches ? "Your system asks for reduced motion: move the time by its slider." : "");
-  view.bind("playing", (playing) => {
-    play.textContent = playing ? "Pause" : "Play";
-    last = performance.now();
-    view.animate(playing ? run : null);
-    if (playing || view.shown) calm();
-  });
-  view.still.addEventListener("change", calm, { signal: view.signal });
+  const pace = new Pace();
+  const run = () => {
+    const time = Math.min(LONGEST, state().time + PACE * pace.seconds());
+    view.set({ time, playing: time < LONGEST });
+  };
+  playback(view, play, run, { pace, instead: "move the time by its slider" });
 
   view.draw(() => {
     const now = state();

@@ -6,6 +6,7 @@ import { curve } from "../draw.js";
 import { compare, meanOf, PLACES, posterior, sampled, sampling, shaped } from "../gaussian_field.js";
 import { principal } from "../linear.js";
 import { random } from "../random.js";
+import { clamp } from "../scale.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
 
@@ -19,7 +20,6 @@ const RULES = [["tweedie", "its true covariance"], ["isotropic", "one number"], 
 const GAP = [0, 1, 3, 4, 5, 14, 15, 17, 19];
 const FOURTH = [0, 4, 8, 12, 16];
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const ordered = (places) => [...places].sort((a, b) => a - b);
 const wild = ({ off, band }) => !(off < WILD && band < WILD);
 

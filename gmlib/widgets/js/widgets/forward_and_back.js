@@ -2,36 +2,33 @@
 // under their exact densities, trajectories, and how far the particles are from the law.
 import { button, check, choice, number, readout, select, slider } from "../controls.js";
 import { heatMap, particles } from "../draw.js";
+import { fetchLaw, lawOptions, mixtureOf, nameOf } from "../fetched_law.js";
+import { drawMarginal, drawTrails } from "../journey_picture.js";
+import { inSquare } from "../marginals.js";
 import { calls } from "../mixture_samplers.js";
-import { Mixture } from "../mixture.js";
 import { Journey, PARTS, parts } from "../noising_journey.js";
 import { random } from "../random.js";
+import { clamp } from "../scale.js";
 import { directions, slicedWasserstein, sortedProjections } from "../sliced.js";
-import { Stage, stroke } from "../stage.js";
-import { weights } from "../weights.js";
+import { Stage } from "../stage.js";
 import { widget } from "../widget.js";
 
-const NAMES = { swiss_roll: "Swiss roll", two_moons: "two moons", eight_gaussians: "eight Gaussians" };
 const WAYS = { beta: "ancestral, variance β", beta_tilde: "ancestral, variance β̃", ddim: "DDIM", heun: "Heun on the flow's ODE" };
 const COLOURS = ["red", "green", "pink", "orange"]; // of the four parts of the data
 const HALVES = { swiss_roll: 3.4, two_moons: 2.9, eight_gaussians: 3.1 }; // half the side of the plane that is shown
-const FRESH = 10; // steps of a trajectory that are drawn in full; what is older fades
-const BINS = 40;
 const TRAILS = 12;
 const SECONDS = 5; // from data to noise
 const BUDGET = 14; // milliseconds of a frame for steps back
 const LINES = directions(32);
 const EVERY = 12; // frames between two distances while particles move
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
-
 export default widget("forward-and-back", "Forward and back", (view) => new Walk(view));
 
 class Walk {
   constructor(view) {
-    Object.assign(this, { view, law: null, asked: null, frame: 0, last: null });
+    Object.assign(this, { view, law: null, frame: 0, last: null });
     this.layout();
-    view.bind("law", () => this.load());
+    view.bind("law", () => fetchLaw(view, (name, arrays) => this.use(name, arrays)));
     for (const trait of ["n", "seed", "steps", "schedule"]) view.on(`change:${trait}`, () => this.begin());
     view.on("change:time", () => {
       // Dragged back into more noise, they turn round there.
@@ -75,7 +72,7 @@ class Walk {
       this.buttons[way].style.cssText = "border-color: var(--gm-w-accent); border-radius: 99px; padding-inline: 1.15rem";
     }
     slider(view, panel, { trait: "time", label: "time t, from data to noise", low: 0, high: 1, step: 0.01, format: (v) => number(v) });
-    select(view, panel, { trait: "law", label: "law", options: view.get("laws").map((name) => [name, NAMES[name] ?? name]) });
+    select(view, panel, { trait: "law", label: "law", options: lawOptions(view.get("laws")) });
     select(view, panel, { trait: "sampler", label: "way back", options: Object.entries(WAYS) });
     slider(view, panel, { trait: "steps", label: "steps between data and noise", values: [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100], format: String });
     this.eta = slider(view, panel, { trait: "eta", label: "fresh noise η of DDIM", low: 0, high: 1, step: 0.05, format: (v) => number(v) });
@@ -89,21 +86,9 @@ class Walk {
     ]);
   }
 
-  async load() {
-    const { view } = this;
-    const name = view.get("law");
-    this.asked = name;
-    try {
-      const arrays = await weights(view.model, name);
-      if (this.asked !== name || view.signal.aborted) return;
-      this.law = new Mixture(Object.fromEntries(["weights", "means", "covariances"].map((key) => [key, arrays[key].data])));
-      Object.assign(this, { name, half: HALVES[name] ?? 3.4 });
-      view.notice("");
-      this.begin();
-    } catch (error) {
-      if (this.asked !== name || view.signal.aborted) return;
-      view.notice(`The law “${NAMES[name] ?? name}” could not be loaded. ${error.message}`);
-    }
+  use(name, arrays) {
+    Object.assign(this, { name, law: mixtureOf(arrays), half: HALVES[name] ?? 3.4 });
+    this.begin();
   }
 
   begin() {
@@ -214,14 +199,15 @@ class Walk {
     const t = journey.schedule.tMax * view.get("time");
     const law = this.exact(t);
     heatMap(plane, law.values, law.grid, 1.5 * law.top, view.dark); // paler than it could be: the particles lie on it
-    if (view.get("trails") && whole) this.trails(place, moved, false);
+    const trails = view.get("trails") && whole ? this.trails(place) : null;
+    const tints = Array.from(this.born.slice(0, TRAILS), (part) => colours[COLOURS[part]]);
+    if (trails) drawTrails(plane, trails, moved, tints, false);
     const many = journey.n;
     const sorted = Array.from({ length: PARTS }, () => []);
     for (let i = 0; i < many; i++) sorted[this.born[i]].push(moved[2 * i], moved[2 * i + 1]);
     sorted.forEach((flat, part) => particles(plane, flat, { colour: colours[COLOURS[part]], radius: 1.25, alpha: 0.85 }));
-    if (view.get("trails") && whole) this.trails(place, moved, true);
-    this.strip(c, law, moved, 0);
-    this.strip(c, law, moved, 1);
+    if (trails) drawTrails(plane, trails, moved, tints, true);
+    for (const d of [0, 1]) drawMarginal(plane, law, moved, d, this.half);
     c.globalAlpha = 1;
     c.strokeStyle = colours.grid;
     c.lineWidth = 1;
@@ -237,107 +223,21 @@ class Walk {
     c.fillText(place.way === "forward" ? "noising" : "denoising", width - margin.right / 2, margin.top / 2 + 9);
   }
 
-  // The law at a time: density on a grid and both marginals.
+  // The law at a time.
   exact(t) {
     const key = `${this.name} ${this.view.get("schedule")} ${t}`;
     if (this.ground?.key === key) return this.ground;
     const { schedule } = this.journey;
-    const { half } = this;
     const now = t > 0 ? this.law.noised(schedule.sigma(t), schedule.alpha(t)) : this.law;
-    // Beyond the edge, where a scaled picture fades.
-    const h = Math.max((2 * half) / 250, 0.28 * now.grain);
-    const side = Math.ceil((2 * half) / h) + 4;
-    const grid = { x0: -half - 1.5 * h, y0: -half - 1.5 * h, h, nx: side, ny: side };
-    const values = now.field(grid);
-    const places = Float64Array.from({ length: 121 }, (_, i) => half * (i / 60 - 1));
-    const marginals = [0, 1].map((d) => {
-      const out = new Float64Array(places.length);
-      for (let k = 0; k < now.n; k++) {
-        const variance = now.covariances[3 * k + 2 * d];
-        const scale = now.weights[k] / Math.sqrt(2 * Math.PI * variance);
-        const mean = now.means[2 * k + d];
-        for (let i = 0; i < places.length; i++) {
-          const far = (places[i] - mean) ** 2 / variance;
-          if (far < 60) out[i] += scale * Math.exp(-0.5 * far);
-        }
-      }
-      return out;
-    });
-    return (this.ground = { key, now, grid, values, top: values.reduce((a, b) => (b > a ? b : a), 0), places, marginals });
+    return (this.ground = { key, ...inSquare(now, this.half) });
   }
 
-  // A histogram of one coordinate and its exact density, above the plane or beside it.
-  strip(c, { places, marginals }, moved, d) {
-    const { view, plane, journey, half } = this;
-    const { colours } = view;
-    const { x, y, margin, width } = plane;
-    const counts = new Float64Array(BINS);
-    for (let i = d; i < moved.length; i += 2) {
-      const bin = Math.floor(((moved[i] + half) / (2 * half)) * BINS);
-      if (bin >= 0 && bin < BINS) counts[bin]++;
-    }
-    const wide = (2 * half) / BINS;
-    const room = (d ? margin.right : margin.top) - 8;
-    const most = 1.12 * Math.max(...marginals[d], 0.42);
-    const tall = (v) => Math.min(room, (room * v) / most);
-    const [foot, edge] = [margin.top - 2, width - margin.right + 2];
-    c.fillStyle = colours.faint;
-    c.globalAlpha = 0.4;
-    counts.forEach((count, i) => {
-      const size = tall(count / (journey.n * wide));
-      const from = -half + i * wide;
-      if (!size) return;
-      if (d) c.fillRect(edge, y(from + wide) + 0.5, size, y(from) - y(from + wide) - 1);
-      else c.fillRect(x(from) + 0.5, foot - size, x(from + wide) - x(from) - 1, size);
-    });
-    c.globalAlpha = 1;
-    c.strokeStyle = colours.blue;
-    c.lineWidth = 2;
-    c.lineJoin = "round";
-    stroke(c, ...Array.from(places, (v, i) => (d ? [edge + tall(marginals[1][i]), y(v)] : [x(v), foot - tall(marginals[0][i])])));
-  }
-
-  // The ways of a few particles: lines below the others, dots above them.
-  trails(place, moved, dots) {
-    const { view, plane } = this;
-    const { colours } = view;
-    const { x, y } = plane;
+  // Where all particles were at each step so far.
+  trails(place) {
     const back = place.way === "back";
     const first = back ? place.turn : 0;
     const count = Math.abs(place.k - first);
-    const levels = Array.from({ length: count + 1 }, (_, i) => this.points(back ? first - i : i, place));
-    plane.inside((c) => {
-      c.lineJoin = c.lineCap = "round";
-      for (let i = 0; i < Math.min(TRAILS, this.journey.n); i++) {
-        const colour = colours[COLOURS[this.born[i]]];
-        const end = [x(moved[2 * i]), y(moved[2 * i + 1])];
-        if (dots) {
-          c.fillStyle = colour;
-          c.strokeStyle = colours.paper;
-          c.lineWidth = 1.6;
-          c.beginPath();
-          c.arc(...end, 4.2, 0, 7);
-          c.fill();
-          c.stroke();
-          continue;
-        }
-        const path = [...levels.map((level) => [x(level[2 * i]), y(level[2 * i + 1])]), end];
-        const recent = path.slice(-FRESH - 1);
-        for (const [width, style, alpha, part] of [[1, colour, 0.28, path], [3.4, colours.paper, 0.55, recent], [1.5, colour, 0.95, recent]]) {
-          c.strokeStyle = style;
-          c.lineWidth = width;
-          c.globalAlpha = alpha;
-          stroke(c, ...part);
-        }
-        c.globalAlpha = 1;
-        c.fillStyle = colours.paper;
-        c.strokeStyle = colour;
-        c.beginPath();
-        c.arc(...path[0], 2.6, 0, 7);
-        c.fill();
-        c.stroke();
-      }
-    });
+    return Array.from({ length: count + 1 }, (_, i) => this.points(back ? first - i : i, place));
   }
 
   // --- the numbers -----------------------------------------------------------------------------------------------------
@@ -369,7 +269,7 @@ class Walk {
     const words = this.judge({ back, k, turn, home, distance, fresh, sampler });
     if (this.words.textContent !== words) this.words.textContent = words;
     view.say(
-      `${NAMES[view.get("law")]}, ${back ? `on the way back by ${WAYS[sampler]} from t = ${number(view.get("turn"))}` : "on the way into noise"}: step ${k} of ${journey.steps}, ` +
+      `${nameOf(view.get("law"))}, ${back ? `on the way back by ${WAYS[sampler]} from t = ${number(view.get("turn"))}` : "on the way into noise"}: step ${k} of ${journey.steps}, ` +
         `signal ${number(alpha, 3)}, noise ${number(sigma, 3)}. Sliced Wasserstein distance to the exact law ${number(distance, 3)}, of fresh draws ` +
         `${number(fresh, 3)}; ${number(100 * home, 1)} percent of ${journey.n} particles are in the part of the data they came from.`,
     );

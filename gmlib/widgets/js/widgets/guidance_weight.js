@@ -3,6 +3,7 @@ import { button, choice, number, slider } from "../controls.js";
 import { FINE } from "../ddpm_steps.js";
 import { curve } from "../draw.js";
 import { endlessFlow, sampled, scores, tilt } from "../guided_normal.js";
+import { clamp } from "../scale.js";
 import { scientific } from "../scientific.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
@@ -23,7 +24,6 @@ const LAWS = [
 ];
 const DASHES = { tilt: [7, 4], ddim: [10, 2, 2, 2], flow: [2, 4] };
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const bell = ({ mean, variance }, x) => Math.exp((-0.5 * (x - mean) ** 2) / variance) / Math.sqrt(2 * Math.PI * variance);
 const shown = (v) => scientific(v, 4, 1e-3);
 

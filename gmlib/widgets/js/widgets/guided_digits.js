@@ -3,7 +3,8 @@ import code from "workers/denoising.txt";
 import { choice, number, readout, slider } from "../controls.js";
 import { answers } from "../denoising.js";
 import { asked, between, grey } from "../digit_classes.js";
-import { DigitPage, PIXELS, clamp, noiseOf, seedsOf } from "../digit_page.js";
+import { DigitPage, PIXELS, noiseOf, seedsOf } from "../digit_page.js";
+import { clamp } from "../scale.js";
 import { Stage } from "../stage.js";
 import { widget } from "../widget.js";
 

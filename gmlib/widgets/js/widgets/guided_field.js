@@ -4,6 +4,7 @@ import { arrows, contourLines, curve, particles } from "../draw.js";
 import { GuidedRun, SCHEDULE, weightAt } from "../guided_run.js";
 import { LabelledLaw } from "../labelled_law.js";
 import { random } from "../random.js";
+import { clamp } from "../scale.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
 
@@ -21,8 +22,6 @@ const TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
 
 // Where arrows begin: n by n places.
 const feet = (n) => Float64Array.from({ length: 2 * n * n }, (_, i) => 2 * HALF * (((i % 2 ? Math.floor(i / 2 / n) : (i >> 1) % n) + 0.5) / n - 0.5));
-
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 
 export default widget("guided-field", "The guided field", (view) => new Field(view));
 

@@ -1,9 +1,12 @@
 // Letters as memories of 25 units: a pattern to be drawn or damaged, its recall unit by unit or all at once, the energy on
 // the way, and every fixed point that was reached.
-import { button, choice, number, readout, slider } from "../controls.js";
-import { damaged, energy, equal, fixed, hebb, kind, margins, overlap, Recall, sign } from "../hopfield.js";
+import { button, choice, mainButton, number, readout, slider } from "../controls.js";
+import { damaged, ends, equal, fixed, hebb, kind, margins, overlap, Recall, sign } from "../hopfield.js";
+import { bitmap, drawEnergy, drawOverlaps } from "../hopfield_pictures.js";
+import { pixelGrid } from "../pixel_grid.js";
+import { Pace, playback } from "../playback.js";
 import { random } from "../random.js";
-import { Stage, stroke } from "../stage.js";
+import { Stage } from "../stage.js";
 import { widget } from "../widget.js";
 
 const SIDE = 5;
@@ -15,7 +18,6 @@ const TRIALS = 100;
 const UNITS_A_SECOND = 7;
 const TOGETHER_A_SECOND = 1.5;
 const COLOURS = { stored: "blue", inverted: "red", mixture: "green", other: "faint", cycle: "orange" };
-const SVG = "http://www.w3.org/2000/svg";
 
 const whole = (v) => number(v, 0);
 const place = (i) => `row ${Math.floor(i / SIDE) + 1}, column ${(i % SIDE) + 1}`;
@@ -26,7 +28,7 @@ export default widget("hopfield-letters", "Four letters", (view) => new Letters(
 
 class Letters {
   constructor(view) {
-    Object.assign(this, { view, held: {}, focus: 12, owed: 0, last: 0 });
+    Object.assign(this, { view, held: {}, pace: new Pace() });
     this.layout();
     view.on("change:memories", () => view.set({ steps: 0, reached: [], tally: {}, playing: false }));
     view.on("change:mode", () => view.set({ steps: 0, playing: false }));
@@ -35,14 +37,7 @@ class Letters {
       this.one.textContent = together ? "One step" : "One unit";
       this.sweep.hidden = this.order.hidden = together;
     });
-    const calm = () => view.notice(view.get("playing") && view.still.matches ? "Your system asks for reduced motion: take the steps by their buttons." : "");
-    view.bind("playing", (playing) => {
-      this.play.textContent = playing ? "Pause" : "Play";
-      [this.last, this.owed] = [performance.now(), 0];
-      view.animate(playing ? () => this.tick() : null);
-      if (playing || view.shown) calm();
-    });
-    view.still.addEventListener("change", calm, { signal: view.signal });
+    playback(view, this.play, () => this.tick(), { pace: this.pace });
     view.draw(() => this.paint());
   }
 
@@ -52,14 +47,13 @@ class Letters {
     const left = view.make("div", "gm-w-panel", top);
     this.loads = view.make("div", "gm-w-row", left);
     this.loads.style.gap = "0.4rem";
-    this.grid(left);
+    this.cells = pixelGrid(view, left, SIDE, "the pattern, 5 by 5 pixels", { value: (i) => this.now().x[i], put: (i, value) => this.put(i, value) });
     view.make("p", "gm-w-hint", left).innerHTML =
       "Click a pixel to flip it, or go there by arrow keys and press space. Numbers: margins <i>x<sub>i</sub>a<sub>i</sub></i>. " +
       '<span style="color: var(--gm-w-ink); box-shadow: inset 0 -3px var(--gm-w-orange)">Orange</span>: would flip. ' +
       '<span style="color: var(--gm-w-ink); box-shadow: inset 0 -3px var(--gm-w-pink)">Pink</span>: updated last.';
     const moves = view.make("div", "gm-w-row", left);
-    this.play = button(view, moves, { label: "Play", press: () => this.toggle() });
-    this.play.style.cssText = "background: var(--gm-w-accent); border-color: var(--gm-w-accent); color: var(--gm-w-paper); border-radius: 99px; padding-inline: 1.1rem";
+    this.play = mainButton(view, moves, { label: "Play", press: () => this.toggle() });
     this.one = button(view, moves, { label: "One unit", press: () => this.go(1) });
     this.sweep = button(view, moves, { label: "One sweep", press: () => this.go(D - (this.now().k % D)) });
     button(view, moves, { label: "Back to the cue", press: () => view.set({ steps: 0, playing: false }) });
@@ -98,54 +92,6 @@ class Letters {
     this.list.setAttribute("aria-label", "fixed points reached");
   }
 
-  // 25 buttons, one of which the tab key reaches.
-  grid(parent) {
-    const { view } = this;
-    const grid = view.make("div", "", parent);
-    grid.setAttribute("role", "group");
-    grid.setAttribute("aria-label", "the pattern, 5 by 5 pixels");
-    grid.style.cssText = "display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 5px; width: 100%; max-width: 18rem; touch-action: manipulation";
-    this.cells = Array.from({ length: D }, (_, i) => {
-      const cell = view.make("button", "gm-w-button", grid);
-      cell.type = "button";
-      cell.tabIndex = i === this.focus ? 0 : -1;
-      cell.style.cssText = "aspect-ratio: 1; min-height: 0; padding: 0; border-radius: 5px; font-size: 0.8125rem; user-select: none";
-      return cell;
-    });
-    let [brush, done] = [0, false];
-    this.cells.forEach((cell, i) => {
-      view.listen(cell, "focus", () => this.reach(i));
-      // A mouse or pen that is pressed paints on over other cells; a finger taps.
-      view.listen(cell, "pointerdown", (event) => {
-        done = event.pointerType !== "touch" && event.button === 0;
-        if (!done) return;
-        brush = -this.now().x[i];
-        this.put(i, brush);
-      });
-      view.listen(cell, "pointerenter", (event) => {
-        if (brush && event.buttons & 1) this.put(i, brush);
-      });
-      view.listen(cell, "click", (event) => {
-        if (!(event.detail && done)) this.put(i, -this.now().x[i]);
-        done = false;
-      });
-      view.listen(cell, "keydown", (event) => {
-        const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key];
-        if (!way) return;
-        event.preventDefault();
-        const [column, row] = [(i % SIDE) + way[0], Math.floor(i / SIDE) + way[1]];
-        if (column >= 0 && column < SIDE && row >= 0 && row < SIDE) this.cells[row * SIDE + column].focus();
-      });
-    });
-    for (const end of ["pointerup", "pointercancel"]) view.listen(window, end, () => (brush = 0));
-  }
-
-  reach(i) {
-    this.cells[this.focus].tabIndex = -1;
-    this.focus = i;
-    this.cells[i].tabIndex = 0;
-  }
-
   // --- the run -------------------------------------------------------------------------------------------------------
 
   now() {
@@ -168,7 +114,7 @@ class Letters {
     const steps = Math.min(to, run.length);
     const values = { steps };
     if (run.end && steps >= run.over) {
-      if (!run.counted) values.reached = added(view.get("reached"), [run]);
+      if (!run.counted) values.reached = ends(view.get("reached"), [run]);
       run.counted = true;
     }
     // Two states that take turns may be watched until the reader has seen enough.
@@ -183,12 +129,8 @@ class Letters {
   }
 
   tick() {
-    const now = performance.now();
-    const pace = this.view.get("mode") === "synchronous" ? TOGETHER_A_SECOND : UNITS_A_SECOND;
-    this.owed += (pace * Math.min(400, now - this.last)) / 1000;
-    this.last = now;
-    const steps = Math.floor(this.owed);
-    this.owed -= steps;
+    const rate = this.view.get("mode") === "synchronous" ? TOGETHER_A_SECOND : UNITS_A_SECOND;
+    const steps = this.pace.steps(rate, 400);
     if (steps) this.go(steps);
   }
 
@@ -244,7 +186,7 @@ class Letters {
       recalled += equal(run.states[run.length], memory);
     }
     const tally = { tried: tried + 1, cues: TRIALS, mode, ...(ofMemories ? { recalled, flips } : {}) };
-    view.set({ reached: added(view.get("reached"), runs), tally, playing: false });
+    view.set({ reached: ends(view.get("reached"), runs), tally, playing: false });
   }
 
   // --- the picture ---------------------------------------------------------------------------------------------------
@@ -279,8 +221,8 @@ class Letters {
       cell.style.boxShadow = rings.join(", ");
     });
     this.loadable(memories);
-    this.curve(now);
-    this.bars(now);
+    drawEnergy(this.energies, now);
+    drawOverlaps(this.overlaps, now, (i) => this.name(i));
     const what = kind(x, memories);
     const least = held.reduce((a, b) => Math.min(a, b));
     const moving = would.reduce((a, b) => a + b, 0);
@@ -311,7 +253,7 @@ class Letters {
       const load = view.make("button", "gm-w-button", this.loads);
       load.type = "button";
       load.style.cssText = "display: inline-flex; align-items: center; gap: 0.35rem; padding: 0.25rem 0.45rem";
-      load.append(bitmap(memory, "blue", 26), this.name(i));
+      load.append(bitmap(memory, SIDE, "blue", 26), this.name(i));
       load.setAttribute("aria-label", `Load ${this.name(i)}`);
       load.onclick = () => this.load(memory);
     });
@@ -339,7 +281,7 @@ class Letters {
       const load = view.make("button", "gm-w-button", view.make("li", "", this.list));
       load.type = "button";
       load.style.cssText = "display: flex; flex-direction: column; align-items: center; gap: 0.2rem; min-width: 4.1rem; padding: 0.4rem; font-size: 0.75rem; line-height: 1.25";
-      load.append(bitmap(state, COLOURS[what.kind], 40), this.called(what));
+      load.append(bitmap(state, SIDE, COLOURS[what.kind], 40), this.called(what));
       view.make("span", "gm-w-value", load).textContent = `× ${count}`;
       load.onclick = () => this.load(state);
     }
@@ -349,108 +291,4 @@ class Letters {
       rest.textContent = `and ${order.length - SHOWN} more`;
     }
   }
-
-  curve({ memories, weights, run, k, mode, ended }) {
-    const { view, energies: stage } = this;
-    const { colours } = view;
-    const levels = memories.map((memory) => energy(weights, memory));
-    const [low, high] = [Math.min(...levels), Math.max(...levels)];
-    const seen = run.energies.slice(0, k + 1);
-    const width = mode === "synchronous" ? 6 : 2 * D;
-    stage.x.domain([0, Math.max(width, mode === "synchronous" ? k : D * Math.ceil(k / D))]);
-    stage.y.domain([Math.min(low, ...run.energies) - 15, Math.max(0, ...run.energies) + 15]);
-    const c = stage.begin();
-    stage.axes({ ticks: [5, 4], grid: true });
-    const [left, right] = [stage.margin.left, stage.width - stage.margin.right];
-    c.fillStyle = colours.blue;
-    c.globalAlpha = 0.22;
-    c.fillRect(left, stage.y(high) - 1, right - left, stage.y(low) - stage.y(high) + 2);
-    c.globalAlpha = 1;
-    c.fillStyle = colours.faint;
-    c.textBaseline = "bottom";
-    c.textAlign = "right";
-    c.fillText("energies of the memories", right - 3, stage.y(high) - 3);
-    const points = seen.map((e, t) => [stage.x(t), stage.y(e)]);
-    // One unit changes at a time: the energy is a flight of stairs.
-    const path = mode === "synchronous" ? points : points.flatMap(([px, py], t) => (t ? [[px, points[t - 1][1]], [px, py]] : [[px, py]]));
-    c.strokeStyle = colours.red;
-    c.lineWidth = 2.2;
-    c.lineJoin = "round";
-    if (k) stroke(c, ...path);
-    c.fillStyle = colours.red;
-    for (const [t, [px, py]] of points.entries()) {
-      if (t < k && mode !== "synchronous") continue;
-      c.beginPath();
-      c.arc(px, py, t === k ? 4.5 : 3, 0, 7);
-      c.fill();
-    }
-    c.fillStyle = colours.ink;
-    c.textAlign = "left";
-    c.textBaseline = "middle";
-    c.fillText(`energy${ended === "cycle" ? ": two states take turns" : ""}`, 4, 11);
-    c.textAlign = "right";
-    c.fillStyle = colours.faint;
-    c.fillText(mode === "synchronous" ? "steps" : "units updated", right, 11);
-  }
-
-  bars({ memories, weights, x }) {
-    const { view, overlaps: stage } = this;
-    const { colours } = view;
-    stage.x.domain([-1, 1]);
-    stage.y.domain([memories.length, 0]);
-    const c = stage.begin();
-    const { top } = stage.margin;
-    const [left, bottom] = [stage.x(-1), stage.y(memories.length)];
-    c.textBaseline = "middle";
-    c.fillStyle = colours.ink;
-    c.textAlign = "left";
-    c.fillText("overlap with", 4, 11);
-    c.textAlign = "right";
-    c.fillStyle = colours.faint;
-    c.fillText("itself fixed?", stage.width - 2, 11);
-    c.lineWidth = 1;
-    c.strokeStyle = colours.grid;
-    for (const v of [-1, 0, 1]) stroke(c, [Math.round(stage.x(v)) + 0.5, top], [Math.round(stage.x(v)) + 0.5, bottom]);
-    memories.forEach((memory, k) => {
-      const o = overlap(x, memory);
-      const y = stage.y(k + 0.5);
-      c.fillStyle = o < 0 ? colours.red : colours.blue;
-      c.globalAlpha = 0.85;
-      c.fillRect(Math.min(stage.x(0), stage.x(o)), y - 7, Math.abs(stage.x(o) - stage.x(0)), 14);
-      c.globalAlpha = 1;
-      c.fillStyle = colours.ink;
-      c.textAlign = "right";
-      c.fillText(this.name(k), left - 8, y);
-      // Beside the bar, on the side where it is not.
-      c.textAlign = o < 0 ? "left" : "right";
-      c.fillText(number(o), stage.x(0) + (o < 0 ? 5 : -5), y);
-      const least = margins(weights, memory).reduce((a, b) => Math.min(a, b));
-      const stays = fixed(weights, memory);
-      c.textAlign = "right";
-      c.fillStyle = stays ? colours.faint : colours.red;
-      c.fillText(`${stays ? "yes" : "no"}, ${whole(least)}`, stage.width - 2, y);
-    });
-  }
-}
-
-// The ends of runs joined to those reached before; of the two states of a cycle the one that comes first.
-function added(reached, runs) {
-  const found = new Map(reached.map(({ state, count }) => [String(state), count]));
-  for (const run of runs) {
-    const ends = run.states.slice(run.end === "cycle" ? -2 : -1).map(String).sort();
-    found.set(ends[0], (found.get(ends[0]) ?? 0) + 1);
-  }
-  return [...found].map(([state, count]) => ({ state: state.split(",").map(Number), count }));
-}
-
-// A small picture of a state.
-function bitmap(state, colour, size) {
-  const svg = document.createElementNS(SVG, "svg");
-  for (const [key, value] of Object.entries({ viewBox: "-0.3 -0.3 5.6 5.6", width: size, height: size, "aria-hidden": "true" })) svg.setAttribute(key, value);
-  svg.style.cssText = `display: block; flex: none; border: 1px solid var(--gm-w-grid); border-radius: 3px; background: var(--gm-w-paper); color: var(--gm-w-${colour})`;
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("fill", "currentColor");
-  path.setAttribute("d", Array.from(state, (v, i) => (v > 0 ? `M${i % SIDE} ${Math.floor(i / SIDE)}h1v1h-1z` : "")).join(""));
-  svg.append(path);
-  return svg;
 }

@@ -2,7 +2,9 @@
 import { button, number, readout, select, slider } from "../controls.js";
 import { curve } from "../draw.js";
 import { Chains, factor, forget, histogram, laws, limit, moments, stationary } from "../langevin_chain.js";
+import { Pace, playback } from "../playback.js";
 import { random } from "../random.js";
+import { clamp } from "../scale.js";
 import { scientific } from "../scientific.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
@@ -14,7 +16,6 @@ const PATHS = 8;
 const GONE = 1e6; // standard deviation at which chains that diverge are stopped
 const RIGHT = "langevin";
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const bell = (mean, variance, x) => Math.exp((-0.5 * (x - mean) ** 2) / variance) / Math.sqrt(2 * Math.PI * variance);
 const short = (v) => (Math.abs(v) < 1e5 ? number(v, 3) : scientific(v));
 
@@ -104,23 +105,11 @@ export default widget("langevin-step", "Langevin step", (view) => {
     view.set(on && now.k >= end(now) ? { steps: 0, playing: on } : { playing: on });
   };
   // So fast that a start is forgotten in about four seconds.
-  let [last, owed] = [0, 0];
-  const move = () => {
-    const now = performance.now();
-    owed += (clamp(Math.min(forget(state().rule, state().step), MOST) / 4, 5, 240) * Math.min(100, now - last)) / 1000;
-    last = now;
-    const whole = Math.floor(owed);
-    owed -= whole;
+  const pace = new Pace();
+  playback(view, play, () => {
+    const whole = pace.steps(clamp(Math.min(forget(state().rule, state().step), MOST) / 4, 5, 240));
     if (whole) go(whole);
-  };
-  const calm = () => view.notice(view.get("playing") && view.still.matches ? "Your system asks for reduced motion: take the steps by their buttons." : "");
-  view.bind("playing", (playing) => {
-    play.textContent = playing ? "Pause" : "Play";
-    [last, owed] = [performance.now(), 0];
-    view.animate(playing ? move : null);
-    if (playing || view.shown) calm();
-  });
-  view.still.addEventListener("change", calm, { signal: view.signal });
+  }, { pace });
 
   view.draw(() => {
     const now = state();

@@ -1,10 +1,13 @@
 // A hundred stored digits, a damaged cue, and its recall by attention: the states step by step, the weights on all digits,
 // the energy, and how far the stored digit is.
 import { button, check, choice, number, readout, slider } from "../controls.js";
+import { onCarried, onStrokes } from "../drawing.js";
 import { bound, corrupted, effective, lead, Memory, ranks, residual } from "../modern_hopfield.js";
 import { random } from "../random.js";
+import { drawEnergies, drawErrors, drawLargest, drawState, drawWall, raster } from "../recall_pictures.js";
+import { clamp } from "../scale.js";
 import { scientific } from "../scientific.js";
-import { Stage, stroke } from "../stage.js";
+import { Stage } from "../stage.js";
 import { widget } from "../widget.js";
 import { weights as fetched } from "../weights.js";
 
@@ -13,10 +16,8 @@ const D = SIDE * SIDE;
 const EACH = 10; // digits of a class, a row of the wall
 const STEPS = 4;
 const TOP = 6; // patterns shown with their weights
-const FLOOR = -10; // exponent of ten below which a residual is drawn at the edge
 const FRAME = { left: 1, right: 1, top: 1, bottom: 1 };
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const name = (i) => `${Math.floor(i / EACH)} (no. ${(i % EACH) + 1})`;
 const small = (v) => (v === 0 ? "0" : v < 1e-3 ? scientific(v) : number(v, 3));
 const whole = (v) => number(v, 0);
@@ -148,28 +149,13 @@ class Recalled {
   }
 
   drawable() {
-    const { view, brush } = this;
-    const { canvas } = this.cue;
-    let [down, carried] = [false, false];
-    const draw = (event) => {
-      this.moveBrush(...this.cue.where(event.clientX, event.clientY));
-      this.dab();
-    };
-    view.listen(canvas, "pointerdown", (event) => {
-      if (!view.get("drawing") || event.button) return;
-      canvas.setPointerCapture(event.pointerId);
-      down = true;
-      draw(event);
-      event.preventDefault();
+    const { view, brush, cue } = this;
+    const dab = () => this.dab();
+    onStrokes(view, cue.canvas, () => view.get("drawing"), ({ clientX, clientY }) => {
+      this.moveBrush(...cue.where(clientX, clientY));
+      dab();
     });
-    view.listen(canvas, "pointermove", (event) => {
-      if (down) for (const e of event.getCoalescedEvents?.() ?? [event]) draw(e);
-    });
-    for (const end of ["pointerup", "pointercancel"]) view.listen(canvas, end, () => (down = false));
-    view.listen(brush.button, "pointerdown", () => (carried = true));
-    view.listen(brush.button, "pointermove", () => carried && this.dab());
-    for (const end of ["pointerup", "pointercancel"]) view.listen(brush.button, end, () => (carried = false));
-    view.listen(brush.button, "click", () => this.dab());
+    onCarried(view, brush.button, dab);
   }
 
   // --- recall --------------------------------------------------------------------------------------------------------
@@ -208,10 +194,12 @@ class Recalled {
     this.image(this.target, pattern, `stored: a ${own / EACH}`);
     states.forEach(({ x, wrong }, t) => this.image(this.states[t], x, t ? `step ${t}: ${wrong} wrong` : "cue", t === at));
     this.cue.place();
-    this.paintWall(weights, chosen);
-    this.paintBars(weights, chosen, at);
-    this.paintEnergy(states, at);
-    this.paintErrors(states, at);
+    const thumb = (i) => this.thumb(i);
+    const title = `largest weights of the ${at ? `state after ${after(at)}` : "cue"}`;
+    drawWall(this.wall, weights, EACH, chosen, thumb);
+    drawLargest(this.bars, weights, TOP, { title, chosen, thumb, name });
+    drawEnergies(this.energies, states, at);
+    drawErrors(this.errors, states, at);
     const left = residual(next, pattern);
     const limit = states[at].bound;
     this.numbers(small(weights[chosen]), small(share), number(effective(weights), 2), number(gap, 1));
@@ -223,176 +211,19 @@ class Recalled {
         `Wrong pixels: ${states.map((s) => s.wrong).join(", ")}.`,
     );
   }
-
-  // --- the pictures --------------------------------------------------------------------------------------------------
-
-  // Grey levels from paper at -1 to ink at 1.
-  raster(values, blank = false) {
-    const { colours } = this.view;
-    const [ink, paper] = [colours.ink, colours.paper].map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)));
-    const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
-    const image = new ImageData(SIDE, SIDE);
-    values.forEach((v, i) => {
-      const part = (v + 1) / 2;
-      for (let c = 0; c < 3; c++) image.data[4 * i + c] = blank ? ink[c] : paper[c] + part * (ink[c] - paper[c]);
-      image.data[4 * i + 3] = blank ? 255 * part : 255;
-    });
-    canvas.getContext("2d").putImageData(image, 0, 0);
-    return canvas;
-  }
-
   // A stored digit in ink on nothing, so that a shade can lie behind it.
   thumb(i) {
-    const { pictures, view } = this;
-    if (this.inked !== view.colours.ink) {
-      this.inked = view.colours.ink;
+    const { pictures, view: { colours } } = this;
+    if (this.inked !== colours.ink) {
+      this.inked = colours.ink;
       pictures.clear();
     }
-    if (!pictures.has(i)) pictures.set(i, this.raster(this.memory.pattern(i), true));
+    if (!pictures.has(i)) pictures.set(i, raster(this.memory.pattern(i), SIDE, colours, true));
     return pictures.get(i);
   }
 
   image({ stage, words }, values, text, marked = false) {
-    const { colours } = this.view;
-    const c = stage.begin();
-    const { width, height } = stage;
-    c.imageSmoothingEnabled = false;
-    c.drawImage(this.raster(values), 1, 1, width - 2, height - 2);
-    c.strokeStyle = marked ? colours.blue : colours.grid;
-    c.lineWidth = marked ? 4 : 1;
-    c.strokeRect(c.lineWidth / 2, c.lineWidth / 2, width - c.lineWidth, height - c.lineWidth);
+    drawState(stage, raster(values, SIDE, this.view.colours), marked);
     if (words.textContent !== text) words.textContent = text;
-  }
-
-  paintWall(weights, chosen) {
-    const { colours } = this.view;
-    const stage = this.wall;
-    const c = stage.begin();
-    const size = stage.x(1) - stage.x(0);
-    weights.forEach((w, i) => {
-      const [left, top] = [stage.x(i % EACH), stage.y(Math.floor(i / EACH))];
-      c.fillStyle = colours.blue;
-      c.globalAlpha = 0.9 * Math.sqrt(w);
-      c.fillRect(left, top, size, size);
-      c.globalAlpha = 1;
-      c.drawImage(this.thumb(i), left + 0.06 * size, top + 0.06 * size, 0.88 * size, 0.88 * size);
-      if (i !== chosen) return;
-      c.strokeStyle = colours.orange;
-      c.lineWidth = 3;
-      c.strokeRect(left + 1.5, top + 1.5, size - 3, size - 3);
-    });
-  }
-
-  paintBars(weights, chosen, at) {
-    const { colours } = this.view;
-    const stage = this.bars;
-    const order = Array.from(weights, (_, i) => i).sort((a, b) => weights[b] - weights[a] || a - b).slice(0, TOP);
-    stage.x.domain([0, 1]);
-    stage.y.domain([TOP, 0]);
-    const c = stage.begin();
-    c.textBaseline = "middle";
-    c.textAlign = "left";
-    c.fillStyle = colours.ink;
-    c.fillText(`largest weights of the ${at ? `state after ${after(at)}` : "cue"}`, 2, 11);
-    order.forEach((i, row) => {
-      const y = stage.y(row + 0.5);
-      c.drawImage(this.thumb(i), 2, y - 14, 28, 28);
-      c.strokeStyle = i === chosen ? colours.orange : colours.grid;
-      c.lineWidth = i === chosen ? 2.5 : 1;
-      c.strokeRect(2, y - 14, 28, 28);
-      c.fillStyle = colours.ink;
-      c.textAlign = "left";
-      c.fillText(name(i), 38, y);
-      const end = stage.x(weights[i]);
-      c.fillStyle = colours.blue;
-      c.globalAlpha = 0.85;
-      c.fillRect(stage.x(0), y - 8, Math.max(1, end - stage.x(0)), 16);
-      c.globalAlpha = 1;
-      c.fillStyle = colours.ink;
-      c.fillText(number(weights[i], 3), end + 6, y);
-    });
-  }
-
-  steps(stage, at, title) {
-    const { colours } = this.view;
-    const { context: c, margin, width, height } = stage;
-    const bottom = height - margin.bottom;
-    c.strokeStyle = colours.blue;
-    c.globalAlpha = 0.35;
-    c.lineWidth = 5;
-    stroke(c, [stage.x(at), margin.top], [stage.x(at), bottom]);
-    c.globalAlpha = 1;
-    c.fillStyle = colours.faint;
-    c.textAlign = "center";
-    c.textBaseline = "top";
-    for (let t = 0; t <= STEPS; t++) c.fillText(t ? `${t}` : "cue", stage.x(t), bottom + 8);
-    c.textAlign = "left";
-    c.textBaseline = "middle";
-    c.fillStyle = colours.ink;
-    c.fillText(title, 4, 11);
-    c.textAlign = "right";
-    c.fillStyle = colours.faint;
-    c.fillText("steps", width - margin.right, 11);
-  }
-
-  dots(stage, points, colour) {
-    const c = stage.context;
-    c.strokeStyle = c.fillStyle = colour;
-    c.lineWidth = 2.2;
-    stroke(c, ...points);
-    for (const [x, y] of points) {
-      c.beginPath();
-      c.arc(x, y, 4, 0, 7);
-      c.fill();
-    }
-  }
-
-  paintEnergy(states, at) {
-    const stage = this.energies;
-    const values = states.map(({ energy }) => energy);
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    const room = Math.max(1, 0.08 * (high - low));
-    stage.x.domain([-0.2, STEPS + 0.2]);
-    stage.y.domain([low - room, high + room]);
-    stage.begin();
-    stage.axes({ ticks: [0, 4], grid: true });
-    this.steps(stage, at, "energy E");
-    this.dots(stage, values.map((v, t) => [stage.x(t), stage.y(v)]), this.view.colours.red);
-  }
-
-  paintErrors(states, at) {
-    const { colours } = this.view;
-    const stage = this.errors;
-    stage.x.domain([-0.2, STEPS + 0.2]);
-    stage.y.domain([FLOOR, 1]);
-    const c = stage.begin();
-    stage.axes({ ticks: [0, 0] });
-    c.textAlign = "right";
-    c.textBaseline = "middle";
-    c.lineWidth = 1;
-    for (let power = 0; power >= FLOOR; power -= 5) {
-      const y = stage.y(power);
-      c.strokeStyle = colours.grid;
-      stroke(c, [stage.margin.left - 4, y], [stage.width - stage.margin.right, y]);
-      c.fillStyle = colours.faint;
-      c.fillText(power ? scientific(10 ** power, 1).slice(2) : "1", stage.margin.left - 7, y);
-    }
-    this.steps(stage, at, "largest error, and its bound");
-    const up = (v) => stage.y(v > 0 ? clamp(Math.log10(v), FLOOR, 1) : FLOOR);
-    stage.inside(() => {
-      c.strokeStyle = colours.green;
-      c.lineWidth = 3;
-      // A bound of 2 or more says nothing: no two entries are further apart.
-      for (let t = 1; t <= STEPS; t++) {
-        const value = states[t - 1].bound;
-        if (value < 2) stroke(c, [stage.x(t) - 14, up(value)], [stage.x(t) + 14, up(value)]);
-      }
-    });
-    this.dots(stage, states.map(({ residual: r }, t) => [stage.x(t), up(r)]), colours.red);
-    c.fillStyle = colours.green;
-    c.textBaseline = "middle";
-    c.textAlign = "right";
-    if (!states.slice(0, STEPS).some((s) => s.bound < 2)) return;
-    c.fillText("▬ bound", stage.width - stage.margin.right - 40, 11);
   }
 }

@@ -2,6 +2,7 @@
 import { button, number, readout, select, slider } from "../controls.js";
 import { curve } from "../draw.js";
 import { GridPosterior } from "../posterior.js";
+import { clamp } from "../scale.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
 
@@ -23,7 +24,6 @@ export default widget("posterior-tug", "Posterior tug", (view) => {
     const law = new GridPosterior(z, joints.subarray(i * z.length, (i + 1) * z.length));
     return Object.assign(law, { best: law.optimum([low, high], [narrow, wide]), matched: law.moments() });
   });
-  const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
   const q = () => ({ mean: view.get("mean"), std: view.get("std") });
   const law = () => laws[view.get("observation")];
   const go = ({ mean, std }) => view.set({ mean: clamp(mean, low, high), std: clamp(std, narrow, wide) });

@@ -3,6 +3,7 @@
 import { button, number, readout, slider } from "../controls.js";
 import { curve, heatMap } from "../draw.js";
 import { density, halfSeparation, kernel, klToMatched, marginal, moments, peaks } from "../reverse_kernel.js";
+import { clamp } from "../scale.js";
 import { scientific } from "../scientific.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
@@ -15,7 +16,6 @@ const [LEAST, MOST] = [0.005, 0.99]; // of beta
 const FLOOR = -9.3; // of the KL, powers of ten
 const SAME = 1e-14; // a KL below it is rounding
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const round = (v) => Number(v.toFixed(4));
 const bell = (mean, variance, z) => Math.exp((-0.5 * (z - mean) ** 2) / variance) / Math.sqrt(2 * Math.PI * variance);
 

@@ -1,6 +1,7 @@
 // Two laws, one of them dragged: their densities, the critics that tell them apart, and four distances against the shift.
 import { button, number, slider } from "../controls.js";
 import { curve } from "../draw.js";
+import { clamp } from "../scale.js";
 import { KL, P, Q, critic, criticAt, jsd, kl, mmd2, witness } from "../shifted_beta.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
@@ -10,7 +11,6 @@ const [NARROW, WIDE] = [0.1, 2]; // of the kernel
 const TOP = 3.25; // of the picture of distances, where infinity is
 const COUNT = 241; // points of a curve
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const hundredth = (v) => Math.round(100 * v) / 100;
 const line = (from, to, count) => Float64Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
 const slope = (v) => (v === null ? "none" : Math.abs(v) < 5e-7 ? "0" : number(v, 6));

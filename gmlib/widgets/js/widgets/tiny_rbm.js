@@ -1,10 +1,13 @@
 // A machine of 4 + 3 units: its graph and a chain that lights it, its law by counting, and the landscape of the likelihood
 // over two of its parameters, with the exact gradient beside that of contrastive divergence.
 import { button, choice, number, readout, select, slider } from "../controls.js";
-import { contourLines, heatMap } from "../draw.js";
+import { drawLikelihood } from "../likelihood_plane.js";
 import { random } from "../random.js";
-import { angle, Chain, clamped, D, follow, H, landscape, LIMIT, parameters, report, SIZE, STATES, traits, variation, visible } from "../rbm.js";
-import { Stage, stroke } from "../stage.js";
+import { angle, Chain, clamped, follow, landscape, LIMIT, parameters, report, SIZE, traits, variation, visible } from "../rbm.js";
+import { drawGraph, near, pretty, spoken, spot, TALL, WIDE } from "../rbm_graph.js";
+import { clamp } from "../scale.js";
+import { Stage } from "../stage.js";
+import { drawStates } from "../state_bars.js";
 import { widget } from "../widget.js";
 
 const SIDE = 41; // of the landscape
@@ -14,7 +17,6 @@ const PACE = 24; // steps a second, of the parameters
 const RATE = 30; // steps a second, of the chain, at first
 const FASTEST = 600;
 const HURRY = 8; // seconds until it is that fast
-const RADIUS = 17; // of a unit
 const PULL = 45; // pixels that change a parameter by 1
 
 const MACHINES = { reference: "Reference machine", small: "Small weights", stuck: "Stuck chain" };
@@ -22,9 +24,6 @@ const LAWS = {
   bars: "bars: six images of 2 × 2 pixels", one: "exactly one unit on", lopsided: "all off 0.8, all on 0.2", ramp: "from 1/24 to 2/24, evenly",
   reference: "law of the reference machine", own: "your own",
 };
-const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
-const pretty = (name) => name.replace(/\d/g, (digit) => SUBSCRIPTS[digit]);
-const spoken = (name) => (name[0] === "W" ? `weight of x${name[1]} and h${name[2]}` : name[0] === "b" ? `bias of x${name[1]}` : `bias of h${name[1]}`);
 const hundredth = (v) => Math.round(100 * v) / 100;
 const state = (index) => visible(index).join("");
 
@@ -155,7 +154,7 @@ class Tiny {
 
   put(trait, value) {
     const p = this.p;
-    p[this.names.indexOf(this.view.get(trait))] = Math.min(LIMIT, Math.max(-LIMIT, hundredth(value)));
+    p[this.names.indexOf(this.view.get(trait))] = clamp(hundredth(value), -LIMIT, LIMIT);
     this.trail = [];
     this.view.set(traits(p));
   }
@@ -231,17 +230,17 @@ class Tiny {
       },
       step: 0.1,
     });
-    graph.x.domain([-0.25, D - 0.75]);
-    graph.y.domain([-0.16, 1.16]);
+    graph.x.domain(WIDE);
+    graph.y.domain(TALL);
     // One grip for each axis, on its line or unit of the graph: up is more.
     ["first", "second"].forEach((trait, i) => {
       let from = null;
       const { button: grip } = graph.handle({
         name: () => `${spoken(view.get(trait))}: up for more, down for less`,
         kind: i ? "gm-w-ring" : "gm-w-orange",
-        get: () => this.spot(this.axes[i]),
+        get: () => spot(this.axes[i]),
         move: ([x, y]) => {
-          const [left, up] = this.spot(this.axes[i]);
+          const [left, up] = spot(this.axes[i]);
           const step = from === null ? 0.1 * Math.round(y - up || x - left) : (graph.y(up) - graph.y(y)) / PULL;
           this.put(trait, (from ?? this.p[this.axes[i]]) + step);
         },
@@ -252,9 +251,13 @@ class Tiny {
       for (const end of ["pointerup", "pointercancel"]) view.listen(grip, end, () => (from = null));
     });
     // A click takes a line or a unit; a mouse may pull it at once.
+    const under = ({ clientX, clientY }) => {
+      const box = graph.canvas.getBoundingClientRect();
+      return near(graph, clientX - box.left, clientY - box.top);
+    };
     let held = null;
     view.listen(graph.canvas, "pointerdown", (event) => {
-      const at = event.button ? -1 : this.near(event);
+      const at = event.button ? -1 : under(event);
       if (at < 0) return;
       this.take(at);
       if (event.pointerType !== "mouse") return;
@@ -263,7 +266,7 @@ class Tiny {
       event.preventDefault();
     });
     view.listen(graph.canvas, "pointermove", (event) => {
-      graph.canvas.style.cursor = held || this.near(event) >= 0 ? "ns-resize" : "";
+      graph.canvas.style.cursor = held || under(event) >= 0 ? "ns-resize" : "";
       if (held) this.put("first", held.from + (held.y - event.clientY) / PULL);
     });
     for (const end of ["pointerup", "pointercancel"]) view.listen(graph.canvas, end, () => (held = null));
@@ -276,59 +279,43 @@ class Tiny {
     view.set(at === second ? { first: names[at], second: names[first] } : { first: names[at] });
   }
 
-  // The units of the graph, in its own coordinates, and where a parameter is taken hold of.
-  unit(kind, i) {
-    return kind === "x" ? [i, 0] : [i + (D - H) / 2, 1];
-  }
-
-  spot(at) {
-    if (at >= D * H + D) return this.unit("h", at - D * H - D);
-    if (at >= D * H) return this.unit("x", at - D * H);
-    const [a, b] = [this.unit("x", Math.floor(at / H)), this.unit("h", at % H)];
-    return [a[0] + 0.3 * (b[0] - a[0]), 0.3];
-  }
-
-  // The parameter whose unit or line is under the pointer, or -1.
-  near(event) {
-    const { graph } = this;
-    const box = graph.canvas.getBoundingClientRect();
-    const [px, py] = [event.clientX - box.left, event.clientY - box.top];
-    const screen = ([x, y]) => [graph.x(x), graph.y(y)];
-    let [best, least] = [-1, 12];
-    for (let at = D * H; at < SIZE; at++) {
-      const [x, y] = screen(this.spot(at));
-      if (Math.hypot(px - x, py - y) < RADIUS + 4) return at;
-    }
-    for (let at = 0; at < D * H; at++) {
-      const [[ax, ay], [bx, by]] = [screen(this.unit("x", Math.floor(at / H))), screen(this.unit("h", at % H))];
-      const t = ((px - ax) * (bx - ax) + (py - ay) * (by - ay)) / ((bx - ax) ** 2 + (by - ay) ** 2);
-      if (t < 0 || t > 1) continue;
-      const away = Math.hypot(px - ax - t * (bx - ax), py - ay - t * (by - ay));
-      if (away < least) [best, least] = [at, away];
-    }
-    return best;
-  }
-
   // --- the pictures ----------------------------------------------------------------------------------------------------
 
   paint() {
     const { view } = this;
     const p = this.p;
-    const k = Math.min(10, Math.max(1, view.get("k")));
+    const k = clamp(view.get("k"), 1, 10);
     const key = JSON.stringify([p, view.get("data"), k]);
     if (this.found.key !== key) this.found = { key, ...report(p, this.data, k) };
     const { found } = this;
     const moves = Boolean(view.steps) && !view.still.matches;
-    this.drawGraph(p);
-    this.drawPlane(p, found, moves && view.get("following"));
-    this.drawBars(found);
-    this.axes.forEach((at, i) => this.sliders[i](this.names[at], p[at]));
+    const { axes, names, trail, chain } = this;
+    drawGraph(this.graph, p, chain);
+    const land = this.landscape(p, found.entropy, moves && view.get("following"));
+    const labels = axes.map((at) => pretty(names[at]));
+    drawLikelihood(this.plane, land, { p, axes, trail, ways: [found.exact, found.cd], names: labels, k: view.get("k") });
+    drawStates(this.bars, found.law, this.data, chain);
+    axes.forEach((at, i) => this.sliders[i](names[at], p[at]));
     for (const { element, values } of this.presets) {
       const same = values.data === view.get("data") && parameters(values.weight, values.b, values.c).every((v, i) => Math.abs(v - p[i]) < 1e-9);
       element.setAttribute("aria-pressed", String(same));
     }
     this.numbers(found, k);
     return true;
+  }
+
+  // The likelihood over the two axes, kept until something else changes.
+  landscape(p, entropy, coarse) {
+    const { view, axes } = this;
+    const rest = p.map((v, i) => (axes.includes(i) ? 0 : v));
+    const key = JSON.stringify([rest, axes, view.get("data"), view.get("laws").own ?? 0]);
+    const side = coarse ? COARSE : SIDE;
+    if (this.land?.key !== key || this.land.side < side) {
+      const values = landscape(p, this.data, axes, side);
+      // From the data's own entropy downwards: 1 is a perfect fit.
+      this.land = { key, side, shares: values.map((v) => Math.exp(v + entropy)), values };
+    }
+    return this.land;
   }
 
   numbers(found, k) {
@@ -350,193 +337,4 @@ class Tiny {
         (steps ? `. After ${steps} steps the chain's visits are ${number(off, 3)} in total variation from the law.` : "."),
     );
   }
-
-  drawGraph(p) {
-    const { view, graph: stage, chain } = this;
-    const { colours } = view;
-    const c = stage.begin();
-    const at = ([x, y]) => [stage.x(x), stage.y(y)];
-    const tint = (v) => (v >= 0 ? colours.blue : colours.red);
-    const thick = (v) => 0.6 + 2.6 * Math.sqrt(Math.abs(v));
-    c.lineCap = "round";
-    for (let i = 0; i < D; i++) {
-      for (let j = 0; j < H; j++) {
-        const v = p[H * i + j];
-        c.strokeStyle = tint(v);
-        c.globalAlpha = 0.3 + 0.7 * Math.min(1, Math.abs(v) / 2);
-        c.lineWidth = thick(v);
-        stroke(c, at(this.unit("x", i)), at(this.unit("h", j)));
-      }
-    }
-    c.globalAlpha = 1;
-    c.textAlign = "center";
-    c.textBaseline = "middle";
-    const units = [...chain?.x ?? new Array(D).fill(0)].map((on, i) => ["x", i, on, p[D * H + i]]);
-    units.push(...[...chain?.h ?? new Array(H).fill(0)].map((on, j) => ["h", j, on, p[D * H + D + j]]));
-    for (const [kind, i, on, bias] of units) {
-      const [x, y] = at(this.unit(kind, i));
-      if (on) {
-        c.fillStyle = colours.orange;
-        c.globalAlpha = 0.25;
-        disc(c, x, y, RADIUS + 8);
-        c.globalAlpha = 1;
-      }
-      c.fillStyle = on ? colours.orange : colours.paper;
-      disc(c, x, y, RADIUS);
-      c.strokeStyle = tint(bias);
-      c.lineWidth = thick(bias);
-      c.beginPath();
-      c.arc(x, y, RADIUS, 0, 7);
-      c.stroke();
-      c.fillStyle = on ? "#1c2128" : colours.ink;
-      c.font = `600 ${c.font.replace(/^.*?(\d+px)/, "$1").replace(/^\d+px/, "14px")}`;
-      c.fillText(`${kind}${SUBSCRIPTS[i + 1]}`, x, y);
-    }
-    c.font = `400 ${c.font.replace(/^.*?14px/, "12px")}`;
-    const entries = [["weight > 0", "blue"], ["< 0", "red"], ["on", "orange"]];
-    stage.legend(entries);
-    stage.place();
-  }
-
-  drawPlane(p, found, coarse) {
-    const { view, plane: stage, trail } = this;
-    const { colours, dark } = view;
-    const axes = this.axes;
-    const rest = p.map((v, i) => (axes.includes(i) ? 0 : v));
-    const key = JSON.stringify([rest, axes, view.get("data"), view.get("laws").own ?? 0]);
-    const side = coarse ? COARSE : SIDE;
-    if (this.land?.key !== key || this.land.side < side) {
-      const values = landscape(p, this.data, axes, side);
-      // From the data's own entropy downwards: 1 is a perfect fit.
-      this.land = { key, side, shares: values.map((v) => Math.exp(v + found.entropy)), values };
-    }
-    const { shares, values, side: n } = this.land;
-    stage.begin();
-    const h = (2 * LIMIT) / (n - 1);
-    const grid = { x0: -LIMIT, y0: -LIMIT, h, nx: n, ny: n };
-    const top = shares.reduce((a, b) => Math.max(a, b), 1e-9);
-    heatMap(stage, shares, grid, 1.4 * top, dark);
-    contourLines(stage, shares, grid, top, dark ? colours.grid : "#ffffff", [0.02, 0.1, 0.25, 0.5, 0.75, 0.95]);
-    stage.axes({ ticks: [5, 5] });
-    const c = stage.context;
-    const place = (q) => [stage.x(q[axes[0]]), stage.y(q[axes[1]])];
-    stage.inside(() => {
-      // The best point of the plane, as the grid sees it.
-      const best = values.indexOf(values.reduce((a, b) => Math.max(a, b), -Infinity));
-      const [bx, by] = [stage.x(-LIMIT + h * (best % n)), stage.y(-LIMIT + h * Math.floor(best / n))];
-      c.strokeStyle = colours.ink;
-      c.lineWidth = 1.5;
-      stroke(c, [bx - 5, by], [bx + 5, by]);
-      stroke(c, [bx, by - 5], [bx, by + 5]);
-      if (trail.length) {
-        c.strokeStyle = colours.orange;
-        c.lineWidth = 2;
-        c.lineJoin = "round";
-        stroke(c, ...trail.map(place), place(p));
-      }
-      const flat = [found.exact, found.cd].map((way) => axes.map((at) => way[at]));
-      const longest = Math.max(...flat.map((way) => Math.hypot(...way)));
-      const scale = longest > 1e-9 ? (95 / longest) * (longest / (longest + 0.04)) : 0;
-      const foot = place(p);
-      // The exact one broad, so that it is seen where both agree.
-      needle(c, foot, flat[0], scale, colours.ink, colours.paper, 5.5);
-      needle(c, foot, flat[1], scale, colours.red, null, 2.2);
-    });
-    const [right, up] = axes.map((at) => pretty(this.names[at]));
-    tag(c, colours, right, stage.width - stage.margin.right - 4, stage.height - stage.margin.bottom - 11, "right");
-    tag(c, colours, up, stage.margin.left + 5, stage.margin.top + 11, "left");
-    stage.legend([["exact gradient", "ink"], [`mean of CD-${view.get("k")}`, "red"], ...(trail.length ? [["path", "orange"]] : [])]);
-    stage.place();
-  }
-
-  drawBars({ law }) {
-    const { view, bars: stage, chain } = this;
-    const { colours } = view;
-    const data = this.data;
-    const visits = chain?.steps ? chain.frequencies : null;
-    const most = Math.max(0.2, ...law, ...data, ...(visits && chain.steps > 20 ? visits : []));
-    stage.x.domain([-0.5, STATES - 0.5]);
-    stage.y.domain([0, 1.06 * most]);
-    const c = stage.begin();
-    stage.axes({ ticks: [0, 4], grid: true });
-    const wide = stage.x(1) - stage.x(0);
-    const zero = stage.y(0);
-    for (let index = 0; index < STATES; index++) {
-      const left = stage.x(index) - 0.36 * wide;
-      c.fillStyle = colours.blue;
-      c.globalAlpha = 0.75;
-      c.fillRect(left, stage.y(law[index]), 0.72 * wide, zero - stage.y(law[index]));
-      c.globalAlpha = 1;
-      if (data[index] > 0) {
-        const up = stage.y(data[index]);
-        c.strokeStyle = colours.ink;
-        c.lineWidth = 3;
-        stroke(c, [left - 1, up], [left + 0.72 * wide + 1, up]);
-        c.lineWidth = 1;
-        c.setLineDash([2, 3]);
-        c.strokeRect(left, up, 0.72 * wide, zero - up);
-        c.setLineDash([]);
-      }
-      if (visits) {
-        c.fillStyle = colours.orange;
-        c.strokeStyle = colours.paper;
-        c.lineWidth = 1.5;
-        disc(c, stage.x(index), Math.max(stage.margin.top, stage.y(visits[index])), 4.5);
-        c.stroke();
-      }
-      // The state as an image of two rows.
-      const cell = Math.min(10, Math.floor(0.36 * wide));
-      const [x0, y0] = [Math.round(stage.x(index) - cell), Math.round(zero + 7)];
-      visible(index).forEach((on, i) => {
-        c.fillStyle = on ? colours.ink : colours.paper;
-        c.fillRect(x0 + cell * (i % 2), y0 + cell * Math.floor(i / 2), cell, cell);
-      });
-      c.strokeStyle = colours.faint;
-      c.lineWidth = 1;
-      c.strokeRect(x0 - 0.5, y0 - 0.5, 2 * cell + 1, 2 * cell + 1);
-      if (chain?.steps && chain.x.every((v, i) => v === visible(index)[i])) {
-        c.strokeStyle = colours.orange;
-        c.lineWidth = 2;
-        c.strokeRect(x0 - 3, y0 - 3, 2 * cell + 6, 2 * cell + 6);
-      }
-    }
-    stage.legend([["machine", "blue"], ["data", "ink"], ...(visits ? [[`${chain.steps} visits`, "orange"]] : [])]);
-  }
 }
-
-const disc = (c, x, y, radius) => {
-  c.beginPath();
-  c.arc(x, y, radius, 0, 7);
-  c.fill();
-};
-
-// An arrow from its foot, with an edge of paper so that it stands out.
-function needle(c, [px, py], [dx, dy], scale, colour, paper, width) {
-  const length = scale * Math.hypot(dx, dy);
-  if (!(length > 2)) return;
-  const [ux, uy] = [(dx * scale) / length, (-dy * scale) / length];
-  const [tx, ty] = [px + length * ux, py + length * uy];
-  const barb = Math.min(12, 0.45 * length);
-  c.lineCap = c.lineJoin = "round";
-  for (const [line, tint] of [[width + 3, paper], [width, colour]]) {
-    if (!tint) continue;
-    c.lineWidth = line;
-    c.strokeStyle = tint;
-    stroke(c, [px, py], [tx, ty]);
-    stroke(c, [tx - barb * (ux - 0.6 * uy), ty - barb * (uy + 0.6 * ux)], [tx, ty], [tx - barb * (ux + 0.6 * uy), ty - barb * (uy - 0.6 * ux)]);
-  }
-}
-
-// A word on the picture, on a piece of paper.
-function tag(c, colours, text, x, y, align) {
-  const wide = c.measureText(text).width;
-  c.fillStyle = colours.paper;
-  c.globalAlpha = 0.85;
-  c.fillRect((align === "right" ? x - wide : x) - 4, y - 9, wide + 8, 18);
-  c.globalAlpha = 1;
-  c.fillStyle = colours.ink;
-  c.textAlign = align;
-  c.textBaseline = "middle";
-  c.fillText(text, x, y);
-}
-

@@ -2,6 +2,7 @@
 import { button, number, readout, slider } from "../controls.js";
 import { contourLines, curve, heatMap } from "../draw.js";
 import { TwoBumps } from "../projection.js";
+import { clamp } from "../scale.js";
 import { Stage, stroke } from "../stage.js";
 import { widget } from "../widget.js";
 
@@ -10,7 +11,6 @@ const H = 0.12; // spacing of the maps
 const LEVELS = [8, 4, 2, 1, 0.5, 0.25, 0.1]; // nats at the contour lines
 const WIDTHS = [0.25, 0.5, 1, 2, 4];
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 // The maps' upward axis: two units for each doubling of the width, so that both axes have about the same length.
 const up = (std) => 2 * Math.log2(std);
 const bell = (mean, std, x) => Math.exp(-0.5 * ((x - mean) / std) ** 2) / (std * Math.sqrt(2 * Math.PI));

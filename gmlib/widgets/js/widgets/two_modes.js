@@ -1,6 +1,7 @@
 // Data and model with the same two modes and other weights: densities, scores, and both divergences against the noise level.
 import { button, number, readout, slider } from "../controls.js";
 import { curve } from "../draw.js";
+import { clamp } from "../scale.js";
 import { scientific } from "../scientific.js";
 import { Stage, stroke } from "../stage.js";
 import { clearest, density, divergences, score, scoreGap, weightsKl } from "../two_modes_divergence.js";
@@ -13,7 +14,6 @@ const FIRST = 0.05; // noise level at the left end of the curves, which stands f
 const COUNT = 90; // of points on the curves
 const ROW = 31; // pixels from the axis down to the handle of the distance
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const hundredth = (v) => Math.round(100 * v) / 100;
 
 export default widget("two-modes", "Two modes", (view) => {

@@ -3,6 +3,7 @@
 import { button, check, choice, number, readout, slider } from "../controls.js";
 import { curve } from "../draw.js";
 import { finalVariance, marginal, variances } from "../reverse_variance.js";
+import { clamp } from "../scale.js";
 import { scientific } from "../scientific.js";
 import { COUNTS } from "../ddpm_steps.js";
 import { Stage, stroke } from "../stage.js";
@@ -16,7 +17,6 @@ const EIGHT = Array.from({ length: 8 }, (_, i) => ({ front: i > 3, above: i % 4 
 const NAMES = { beta: "variance β", beta_tilde: "variance β̃", ddim: "DDIM" };
 const COLOURS = { beta: "red", beta_tilde: "green", ddim: "pink" };
 
-const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
 const shown = (v) => (Number.isFinite(v) ? scientific(v, 4, 1e-4) : "overflow");
 const code = ({ front, above, below }) => 4 * front + 2 * above + below;
 

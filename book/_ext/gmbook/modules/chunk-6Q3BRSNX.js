@@ -1,0 +1,2 @@
+// Part of gmlib (MIT). The licences of what is bundled here are in LICENSES.txt.
+var h={light:["#ffffff","#dcecf7","#b3d5ec","#86bce0","#559fd0","#2b80b9"],dark:["#14181e","#16293c","#193f60","#1d5784","#2572a8","#318dc9"]},p=n=>[1,3,5].map(t=>parseInt(n.slice(t,t+2),16));function g(n){let t=h[n?"dark":"light"].map(p);return Uint32Array.from({length:256},(d,o)=>{let r=o/255*(t.length-1),c=Math.min(t.length-2,Math.floor(r)),[a,f,s]=t[c].map((e,l)=>Math.round(e+(r-c)*(t[c+1][l]-e)));return 255<<24|s<<16|f<<8|a})}export{p as a,g as b};
