@@ -177,6 +177,9 @@ def main(arguments: list[str]) -> int:
     with mirror() as (assets, asked):
         for path in paths:
             begin = time.perf_counter()
+            _ask(
+                "-m", "pip", "uninstall", "--quiet", "--yes", "gmlib"
+            )  # each notebook's first cell brings it
             problem = run(path, content, surroundings(assets))
             failed += bool(problem)
             print(f"  {path.stem}: {problem or f'{time.perf_counter() - begin:.0f} s'}", flush=True)

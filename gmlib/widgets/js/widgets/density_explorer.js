@@ -89,7 +89,7 @@ class Explorer {
       return this.use(name, new Mixture(flat(view.get("mixture"))), view.get("mixture"));
     }
     try {
-      const arrays = await weights(view.model, name);
+      const arrays = await weights(view, name);
       if (this.asked !== name || view.signal.aborted) return;
       const plain = Object.fromEntries(Object.entries(arrays).map(([key, { data }]) => [key, data]));
       this.use(name, new Mixture(plain), null);

@@ -94,7 +94,7 @@ class Walk {
     const name = view.get("law");
     this.asked = name;
     try {
-      const arrays = await weights(view.model, name);
+      const arrays = await weights(view, name);
       if (this.asked !== name || view.signal.aborted) return;
       this.law = new Mixture(Object.fromEntries(["weights", "means", "covariances"].map((key) => [key, arrays[key].data])));
       Object.assign(this, { name, half: HALVES[name] ?? 3.4 });

@@ -135,7 +135,7 @@ class Scores {
     const name = view.get("law");
     this.asked = name;
     try {
-      const arrays = await weights(view.model, name);
+      const arrays = await weights(view, name);
       if (this.asked !== name || view.signal.aborted) return;
       this.use(name, arrays);
       view.notice("");
