@@ -11,7 +11,8 @@ from .node import evaluate
 ASK = """
   const timers = [], said = [];
   globalThis.setTimeout = (act) => timers.push(act);
-  const model = { on: (_, act) => (model.answer = act), off: () => (model.answer = null), send: ({ id }) => (model.id = id) };
+  const model = { on: (_, act) => (model.answer = act), off: () => (model.answer = null) };
+  model.send = ({ id }) => (model.id = id);
   const notice = (text) => { said.push(Boolean(text)); view.shown = { textContent: text }; };
   const view = { model, notice, signal: new AbortController().signal };
   const wanted = weights(view, "law");
