@@ -73,6 +73,11 @@ def _free_port() -> int:
 def jupyter(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
     """Start a JupyterLab of our own, without this machine's settings, on a folder; its address."""
     started: list[subprocess.Popen[bytes]] = []
+    settings = tmp_path / "jupyter_config_dir/lab/user-settings/@jupyterlab/apputils-extension"
+    settings.mkdir(parents=True)
+    # Lab offers news in a box over the page, and asks its makers for updates.
+    quiet = '{"fetchNews": "false", "checkForUpdates": false}'
+    (settings / "notification.jupyterlab-settings").write_text(quiet)
 
     def start(folder: Path) -> str:
         port = _free_port()
@@ -87,7 +92,6 @@ def jupyter(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
             *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
             *(f"--notebook-dir={folder}", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
             *("--IdentityProvider.token=", "--ServerApp.password=", "--LabApp.expose_app_in_browser=True"),
-            *("--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
         ]
         with open(tmp_path / "lab.log", "w") as log:
             process = subprocess.Popen(

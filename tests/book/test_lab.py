@@ -39,16 +39,18 @@ ASK = f"""async (expression) => {{
   return answer.content.user_expressions.x.data["text/plain"];
 }}"""
 
-CONTROLS = "[role=slider]:visible, input:visible, select:visible, button:not([role=slider]):visible"
+CONTROLS = "[data-widget] :is(.gm-w-handle, input, .gm-w-button):visible"
+CELLS = f"[{NOTEBOOK}.content.activeCellIndex, {NOTEBOOK}.content.widgets.length]"
 
 
 def heard(tab: Any, control: Any) -> bool:
-    """Use one control of a widget, by the mouse first, as a reader does there; whether Python's states change."""
+    """Use one control of a widget by the mouse, as a reader does there, then by keys; whether Python's states change."""
     before = tab.evaluate(ASK, STATES)
-    size = control.bounding_box()
-    # Off the middle, where a slider may stand already; Lab gives the keys to a cell until something in it was clicked.
-    control.click(position={"x": 0.8 * size["width"], "y": size["height"] / 2})
-    for key in ("", "ArrowRight", "ArrowDown", "Enter"):
+    control.scroll_into_view_if_needed()
+    box = control.bounding_box()
+    # Off the middle, where a slider may stand already.
+    tab.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2)
+    for key in ("", "ArrowRight", "ArrowLeft"):
         if key:
             tab.keyboard.press(key)
         for _ in range(10):
@@ -88,4 +90,8 @@ def test_a_notebook_in_jupyterlab(browser: Any, jupyter: Any, tmp_path: Path, pa
         cell = tab.locator(f".jp-Notebook .jp-Cell[data-windowed-list-index='{number}']")
         cell.locator("[data-widget][data-ready]").first.wait_for(timeout=60_000)
         assert any(heard(tab, control) for control in cell.locator(CONTROLS).all()), f"cell {number} is deaf"
+        before = tab.evaluate(CELLS)
+        for key in ("ArrowDown", "b"):  # Lab's own: to the next cell, and a new one
+            tab.keyboard.press(key)
+        assert tab.evaluate(CELLS) == before, f"cell {number}: Lab takes the widget's keys"
     context.close()

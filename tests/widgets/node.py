@@ -33,8 +33,8 @@ def evaluate(imports: str, body: str, **data: Any) -> Any:
             f'import {{ {names} }} from "{(SOURCE / module).as_uri()}.js";\n' for names, _, module in parts
         )
         + 'import { readFileSync } from "node:fs";\n'
-        f"const act = (data) => {{ {body} }};\n"
-        'console.log(JSON.stringify(act(JSON.parse(readFileSync(0, "utf8")))));\n'
+        f"const act = async (data) => {{ {body} }};\n"
+        'console.log(JSON.stringify(await act(JSON.parse(readFileSync(0, "utf8")))));\n'
     )
     given = json.dumps(
         {key: value.tolist() if isinstance(value, Tensor) else value for key, value in data.items()}

@@ -143,7 +143,10 @@ def surroundings(assets: str) -> dict[str, str]:
 
 
 def run(path: Path, content: Path, environment: dict[str, str]) -> str:
-    """Run one notebook of the plain edition; what went wrong, or an empty string."""
+    """Run one notebook of the plain edition; what went wrong, or an empty string.
+
+    What it writes to stderr went wrong, but for the news that a file is downloaded from the mirror.
+    """
     notebook = nbformat.read(path, 4)
     client = NotebookClient(
         notebook, timeout=900, kernel_name="colab", resources={"metadata": {"path": str(content)}}
@@ -153,7 +156,8 @@ def run(path: Path, content: Path, environment: dict[str, str]) -> str:
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         return str(error)
     found = [o.text for c in notebook.cells for o in c.get("outputs", []) if o.get("name") == "stderr"]
-    return "".join(found)
+    news = f"Downloading data from '{environment['GMLIB_ASSETS_URL']}/"
+    return "".join(line for line in "".join(found).splitlines(keepends=True) if not line.startswith(news))
 
 
 def main(arguments: list[str]) -> int:
@@ -177,6 +181,9 @@ def main(arguments: list[str]) -> int:
     with mirror() as (assets, asked):
         for path in paths:
             begin = time.perf_counter()
+            _ask(
+                "-m", "pip", "uninstall", "--quiet", "--yes", "gmlib"
+            )  # each notebook's first cell brings it
             problem = run(path, content, surroundings(assets))
             failed += bool(problem)
             print(f"  {path.stem}: {problem or f'{time.perf_counter() - begin:.0f} s'}", flush=True)

@@ -53,7 +53,7 @@ export class DigitPage {
     const { view } = this;
     this.turn("loading");
     try {
-      const arrays = await weights(view.model, "network");
+      const arrays = await weights(view, "network");
       if (view.signal.aborted) return;
       this.crew = new Crew(this.code, arrays);
       view.notice("");

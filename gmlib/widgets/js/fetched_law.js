@@ -17,7 +17,7 @@ export async function fetchLaw(view, use, what = "law") {
   const law = view.get("law");
   const late = () => view.get("law") !== law || view.signal.aborted;
   try {
-    const arrays = await weights(view.model, law);
+    const arrays = await weights(view, law);
     if (late()) return;
     view.notice("");
     use(law, arrays);

@@ -3,21 +3,30 @@
 
 let asked = 0;
 
-// A promise of { NAME: { shape, data: Float32Array } }.
-export function weights(model, name) {
+const PATIENCE = 10_000; // milliseconds
+const LATE =
+  "Waiting for the numbers: a kernel sends them once its cells have run, a page when the connection lets it. " +
+  "Is the kernel gone? Then run the cell again.";
+
+// A promise of { NAME: { shape, data: Float32Array } }. However late the answer comes, it is taken: in JupyterLab, "run all"
+// keeps the kernel busy until the last cell.
+export function weights(view, name) {
+  const { model, signal } = view;
   const id = `${Date.now()}-${asked++}`;
   return new Promise((resolve, reject) => {
+    const late = setTimeout(() => view.notice(LATE), PATIENCE);
+    const end = () => {
+      clearTimeout(late);
+      model.off("msg:custom", answer);
+    };
     const answer = (content, buffers) => {
       if (content?.id !== id) return;
-      clearTimeout(timer);
-      model.off("msg:custom", answer);
+      end();
+      if (view.shown?.textContent === LATE) view.notice("");
       if (content.error) reject(new Error(content.error));
       else resolve(unpack(content.arrays, buffers[0]));
     };
-    const timer = setTimeout(() => {
-      model.off("msg:custom", answer);
-      reject(new Error("The numbers have not arrived. On a page: try again. With a kernel: is it running? Run the cell again."));
-    }, 30_000);
+    signal.addEventListener("abort", end);
     model.on("msg:custom", answer);
     model.send({ kind: "weights", name, id });
   });

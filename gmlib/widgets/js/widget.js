@@ -16,6 +16,10 @@ export class View {
     this.body = this.make("div", "gm-w-body", this.root);
     this.live = this.make("p", "gm-w-live", this.root);
     this.live.setAttribute("aria-live", "polite");
+    // Keys without Ctrl belong to the widget alone: JupyterLab moves its own cursor with arrows, and deletes cells with letters.
+    this.listen(this.root, "keydown", (event) => {
+      if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+    });
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.still.addEventListener("change", () => this.redraw(), { signal: this.signal });
     this.theme();

@@ -45,7 +45,7 @@ class Digits {
     if (this.loading || this.machine) return;
     this.loading = true;
     try {
-      const arrays = await weights(view.model, "machine");
+      const arrays = await weights(view, "machine");
       if (view.signal.aborted) return;
       const plain = Object.fromEntries(Object.entries(arrays).map(([name, { data }]) => [name, data]));
       this.machine = new Machine(plain);

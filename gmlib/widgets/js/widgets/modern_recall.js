@@ -42,7 +42,7 @@ class Recalled {
   async fetch() {
     const { view } = this;
     try {
-      const { patterns } = await fetched(view.model, "digits");
+      const { patterns } = await fetched(view, "digits");
       this.memory = new Memory(Float64Array.from(patterns.data), D);
       view.redraw();
     } catch (error) {

@@ -1,2 +1,0 @@
-// Part of gmlib (MIT). The licences of what is bundled here are in LICENSES.txt.
-import{i as p,j as i}from"./chunk-W2WS6IHP.js";function d(r,n,m=""){let e=o=>{let t=(c,l)=>Math.round(1e3*i(c,...[n.x,n.y][l].domain()))/1e3;r.set({probe:o.map(t)})};n.handle({name:()=>`probe ${m}at ${r.get("probe").map(o=>p(o)).join(", ")}`,kind:"gm-w-orange gm-w-ring",get:()=>r.get("probe"),move:e,step:.05}),r.listen(n.canvas,"pointermove",o=>{o.pointerType==="mouse"&&e(n.where(o.clientX,o.clientY))}),r.listen(n.canvas,"click",o=>e(n.where(o.clientX,o.clientY)))}export{d as a};
