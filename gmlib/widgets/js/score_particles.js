@@ -13,7 +13,7 @@ export class ScoreParticles {
     Object.assign(this, { least, most, normal, at: most, taken: 0, level: 0, within: 0, lost: false });
   }
 
-  // One Langevin step; scores: a function of points, noise level and where to write. False when particles are lost.
+  // One Langevin step, after which particles may be `lost`; scores: a function of points, noise level and where to write.
   jump(scores, sigma, { step, temperature }) {
     const { places, kick, push, normal } = this;
     for (let i = 0; i < kick.length; i++) kick[i] = normal();
