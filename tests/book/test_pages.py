@@ -47,12 +47,12 @@ def opened(
     tab.wait_for_function(
         "() => !window.MathJax || !MathJax.startup || !MathJax.startup.promise || "
         "MathJax.startup.promise.then(() => true)",
-        timeout=15_000,
+        timeout=40_000,
     )
     tab.wait_for_function(
         "() => !document.querySelector('script[type=\"application/vnd.jupyter.widget-view+json\"]')"
         " && document.querySelectorAll('.gm-view').length === document.querySelectorAll('.gm-widget[data-ready]').length",
-        timeout=15_000,
+        timeout=40_000,
     )
     tab.wait_for_load_state("networkidle")
     tab.troubles = troubles
@@ -75,7 +75,7 @@ def serious(tab: Any) -> list[str]:
 def turn(tab: Any, scheme: str) -> None:
     """What a reader's machine does at nightfall, or in the morning."""
     tab.emulate_media(color_scheme=scheme)
-    tab.wait_for_function(f"() => document.documentElement.dataset.theme === '{scheme}'", timeout=15_000)
+    tab.wait_for_function(f"() => document.documentElement.dataset.theme === '{scheme}'", timeout=40_000)
 
 
 TOO_WIDE = """() => [...document.querySelectorAll('article *')].filter((e) => {
@@ -164,5 +164,5 @@ def test_the_mode_button_turns_a_page_dark(browser: Any, site: str) -> None:
 
 def test_the_search_finds_a_word(browser: Any, site: str) -> None:
     with opened(browser, site, "search.html?q=bound") as tab:
-        tab.wait_for_selector("#search-results li a", timeout=15_000)
+        tab.wait_for_selector("#search-results li a", timeout=40_000)
         assert tab.troubles == []
