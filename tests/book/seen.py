@@ -132,6 +132,16 @@ def assert_shows(found: Any, wanted: dict[str, Any]) -> None:
     assert got == wanted
 
 
+def assert_says(handle: Any, attribute: str, wanted: str) -> None:
+    """Within three seconds a handle has this attribute: it is written with the picture, in the next frames."""
+    for _ in range(60):
+        got = handle.get_attribute(attribute)
+        if got == wanted:
+            return
+        handle.page.wait_for_timeout(50)
+    assert got == wanted
+
+
 def middle(handle: Any) -> tuple[float, float]:
     box = handle.bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

@@ -14,7 +14,7 @@ from gmlib.distributions import GaussianMixture, toy
 from gmlib.widgets import Bandwidth, HonestDashboard, TwoBumps
 from gmlib.widgets.density_explorer import THREE
 
-from .seen import F64, assert_shows, middle, numbers, opened, shown, touched, widget
+from .seen import F64, assert_says, assert_shows, middle, numbers, opened, shown, touched, widget
 
 pytestmark = pytest.mark.browser
 
@@ -52,7 +52,7 @@ def test_the_bandwidth_follows_keys_and_sliders(browser: Any, site: str) -> None
         for key in ("ArrowRight", "Shift+ArrowRight", "ArrowLeft"):
             tab.keyboard.press(key)
         assert_bandwidth(found, bandwidth=0.35)
-        assert length.get_attribute("aria-valuetext") == "ℓ = 0.350"
+        assert_says(length, "aria-valuetext", "ℓ = 0.350")
         found.get_by_role("slider", name="bandwidth ℓ, on the leave-one-out curve").focus()
         tab.keyboard.press("Shift+ArrowLeft")
         assert_bandwidth(found, bandwidth=0.35 * 10**-0.1)

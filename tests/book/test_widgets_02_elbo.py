@@ -8,7 +8,7 @@ import pytest
 
 from gmlib.widgets import ImportanceSamples, PosteriorTug
 
-from .seen import assert_shows, assert_tug, middle, numbers, opened, shown, widget
+from .seen import assert_says, assert_shows, assert_tug, middle, numbers, opened, shown, widget
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +23,7 @@ def test_keys_move_the_mean_and_the_sum_stays(browser: Any, site: str) -> None:
         assert_tug(tug, 0.95, 0.5)
         tab.keyboard.press("Shift+ArrowLeft")
         assert_tug(tug, 0.45, 0.5)
-        assert handle.get_attribute("aria-valuetext") == "0.45"
+        assert_says(handle, "aria-valuetext", "0.45")
         style = handle.evaluate("e => getComputedStyle(e).outlineStyle + getComputedStyle(e).outlineWidth")
         assert style == "solid3px"
         tab.wait_for_function(
@@ -139,7 +139,7 @@ def test_more_samples_close_the_gap(browser: Any, site: str) -> None:
         for key in ("ArrowRight", "Shift+ArrowRight", "ArrowLeft"):
             tab.keyboard.press(key)
         tab.wait_for_timeout(150)
-        assert handle.get_attribute("aria-valuetext") == "K = 128"
+        assert_says(handle, "aria-valuetext", "K = 128")
         assert_importance(found, 128, x=1.3)
         (below,) = shown(found, "log p(x) − mean")
         assert abs(below) < 0.03

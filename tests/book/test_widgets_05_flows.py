@@ -11,7 +11,7 @@ import torch
 
 from gmlib.widgets import CouplingStack, EulerToOde, MapEditor
 
-from .seen import F64, assert_shows, middle, numbers, opened, shown, touched, widget
+from .seen import F64, assert_says, assert_shows, middle, numbers, opened, shown, touched, widget
 
 pytestmark = pytest.mark.browser
 
@@ -288,7 +288,7 @@ def test_eulers_steps_become_the_flow(browser: Any, site: str) -> None:
         tab.keyboard.press("ArrowRight")
         tab.keyboard.press("ArrowRight")
         assert_euler(found, n=7)
-        assert handle.get_attribute("aria-valuetext") == "Δt = 0.143"
+        assert_says(handle, "aria-valuetext", "Δt = 0.143")
         found.get_by_label("time T", exact=True).focus()
         tab.keyboard.press("ArrowRight")
         assert_euler(found, n=7, time=2.01)

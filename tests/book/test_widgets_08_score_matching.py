@@ -9,7 +9,7 @@ import pytest
 
 from gmlib.widgets import DigitsInTheBrowser, LangevinStep, SwissRollScores, TwoModes
 
-from .seen import assert_shows, home, middle, opened, scientific, shown, touched, widget
+from .seen import assert_says, assert_shows, home, middle, opened, scientific, shown, touched, widget
 
 pytestmark = pytest.mark.browser
 
@@ -64,7 +64,7 @@ def test_noise_brings_back_what_the_scores_do_not_see(browser: Any, site: str) -
         for _ in range(14):
             tab.keyboard.press("Shift+ArrowLeft")
         assert_modes(found, 0.8, 0.5, std=0.5)
-        assert level.get_attribute("aria-valuetext") == "σ = 0.00"
+        assert_says(level, "aria-valuetext", "σ = 0.00")
         found.get_by_role("button", name="Where it shows most").click()
         tab.wait_for_timeout(100)
         sigma = float(level.get_attribute("aria-valuenow"))

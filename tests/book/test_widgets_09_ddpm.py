@@ -9,7 +9,7 @@ import pytest
 
 from gmlib.widgets import ForwardAndBack, ReverseKernel, VarianceRecursion
 
-from .seen import assert_shows, middle, opened, scientific, shown, told, touched, widget
+from .seen import assert_says, assert_shows, middle, opened, scientific, shown, told, touched, widget
 
 pytestmark = pytest.mark.browser
 
@@ -130,7 +130,7 @@ def test_short_steps_back_are_normal_and_long_ones_are_not(browser: Any, site: s
         for _ in range(4):
             tab.keyboard.press("Shift+ArrowRight")
         assert_kernel(found, alpha_bar_s=0.99, beta=0.99, weight=0.95, std=0.6)
-        assert handle.get_attribute("aria-valuenow") == "0.99"
+        assert_says(handle, "aria-valuenow", "0.99")
 
 
 def test_a_finger_drags_the_noised_point(browser: Any, site: str) -> None:

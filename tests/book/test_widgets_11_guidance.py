@@ -9,7 +9,7 @@ import pytest
 
 from gmlib.widgets import FillTheGap, GuidanceWeight, GuidedDigits, GuidedField
 
-from .seen import assert_shows, middle, numbers, opened, rows, shown, touched, widget
+from .seen import assert_says, assert_shows, middle, numbers, opened, rows, shown, touched, widget
 
 pytestmark = pytest.mark.browser
 
@@ -52,14 +52,14 @@ def test_the_weight_moves_particles_to_the_class_and_together(browser: Any, site
         begins.focus()
         for _ in range(2):
             tab.keyboard.press("Shift+ArrowRight")
-        assert begins.get_attribute("aria-valuetext") == "t = 0.90"
+        assert_says(begins, "aria-valuetext", "t = 0.90")
         assert_guided(found, **state, interval=(0.2, 0.9))
         # One end does not pass the other.
         ends = found.get_by_role("slider", name="guidance ends, at low noise")
         ends.focus()
         for _ in range(9):
             tab.keyboard.press("Shift+ArrowRight")
-        assert ends.get_attribute("aria-valuenow") == "0.9"
+        assert_says(ends, "aria-valuenow", "0.9")
         assert_guided(found, **state, interval=(0.9, 0.9))
         found.get_by_label("guide between two times only").uncheck()
         found.get_by_role("button", name="New noise").click()

@@ -9,7 +9,18 @@ import pytest
 from gmlib.widgets import BrowserGan, ShiftedLaws
 from gmlib.widgets.dirac_laboratory import PRESETS
 
-from .seen import RADIUS, assert_dirac, assert_shows, middle, numbers, opened, shown, touched, widget
+from .seen import (
+    RADIUS,
+    assert_dirac,
+    assert_says,
+    assert_shows,
+    middle,
+    numbers,
+    opened,
+    shown,
+    touched,
+    widget,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -128,7 +139,7 @@ def test_distances_of_laws_that_are_moved_apart(browser: Any, site: str) -> None
         for key in ("Shift+ArrowLeft", "Shift+ArrowLeft", "Shift+ArrowLeft", "ArrowLeft"):
             tab.keyboard.press(key)
         assert_shift(found, 0.45)
-        assert law.get_attribute("aria-valuetext") == "Δ = 0.45"
+        assert_says(law, "aria-valuetext", "Δ = 0.45")
         found.get_by_label("bandwidth ℓ of the kernel").focus()
         tab.keyboard.press("Home")
         assert_shift(found, 0.45, 0.1)
