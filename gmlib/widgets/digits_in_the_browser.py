@@ -19,7 +19,7 @@ from gmlib.noise.samplers import even_times, steps_of
 from gmlib.recipes.diffusion_mnist import mnist_denoiser
 from gmlib.widgets.base import STATIC, Widget
 from gmlib.widgets.denoiser_arrays import denoiser_arrays
-from gmlib.widgets.draws import check_seed, separate_draws
+from gmlib.widgets.draws import check_seed, normals, separate_draws
 
 CHECKPOINT = "diffusion-mnist"
 """Name of the denoiser's weights in the manifest."""
@@ -63,8 +63,7 @@ def _noise(seed: int) -> Iterator[Tensor]:
     """What the page draws for the images, (16, 1, 28, 28), and once more for each step that adds noise."""
     draws = separate_draws(seed, COUNT)
     while True:
-        values = [[own.normal() for _ in range(SIDE**2)] for own in draws]
-        yield torch.tensor(values, dtype=torch.float32).reshape(COUNT, 1, SIDE, SIDE)
+        yield torch.stack([normals(own, 1, SIDE, SIDE) for own in draws]).float()
 
 
 class DigitsInTheBrowser(Widget):

@@ -18,7 +18,7 @@ from gmlib.noise.samplers import ddim, even_times
 from gmlib.recipes.guidance_mnist import CLASSES, listening_denoiser
 from gmlib.widgets.base import STATIC, Widget
 from gmlib.widgets.denoiser_arrays import denoiser_arrays
-from gmlib.widgets.draws import check_seed, separate_draws
+from gmlib.widgets.draws import check_seed, normals, separate_draws
 
 CHECKPOINT = "guidance-mnist"
 """Name of the denoiser's weights in the manifest."""
@@ -62,8 +62,7 @@ def _arrays() -> dict[str, Tensor]:
 
 def _noise(seed: int, n: int) -> Float[Tensor, "n 1 side side"]:
     """What the page begins with."""
-    values = [[own.normal() for _ in range(SIDE**2)] for own in separate_draws(seed, n)]
-    return torch.tensor(values, dtype=torch.float32).reshape(n, 1, SIDE, SIDE)
+    return torch.stack([normals(own, 1, SIDE, SIDE) for own in separate_draws(seed, n)]).float()
 
 
 class GuidedDigits(Widget):
