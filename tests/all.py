@@ -5,7 +5,7 @@ when they are named, and once a week: ``nbval`` executes every notebook a second
 an environment like Colab's, and ``lab`` runs every notebook in JupyterLab.
 
 Every stage runs, also after one has failed; the last line counts what passed and what failed. Stages that keep only one
-core busy run in pairs.
+core busy run beside others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
 BIN = Path(PYTHON).parent
-PYTEST = [PYTHON, "-m", "pytest", "-q"]
+PYTEST = [PYTHON, "-m", "pytest", "-q", "-p", "no:nbval"]  # nbval takes two seconds of each process to load
 TWO = ["-n", "2", "--dist", "loadfile"]
 # Notebooks run in a kernel of their own: what they warn about is checked where they are executed, not by nbval.
 NBVAL = ["--nbval-lax", "--nbval-current-env", "-W", "default", "-p", "no:cacheprovider"]
@@ -35,18 +35,19 @@ STAGES: dict[str, list[list[str]]] = {
     "unit": [
         [*PYTEST, *TWO, "tests", "--ignore=tests/house", "--ignore=tests/notebooks", "--ignore=tests/book"]
     ],
-    "doctest": [[*PYTEST, *TWO, "--doctest-modules", "gmlib"]],
     "execute": [[PYTHON, "-m", "gmbook.execute"]],
     "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, *TWO, "tests/notebooks"]],
     "book": [[PYTHON, "-m", "gmbook.build"]],
     "house": [[*PYTEST, "tests/house"]],
+    "doctest": [[*PYTEST, *TWO, "--doctest-modules", "gmlib"]],
     # The chapters' pages take longest and come one after the other: a worker without work takes some of the other's.
     "browser": [[*PYTEST, "-n", "2", "--dist", "worksteal", "-m", "not lab", "tests/book"]],
 }
-PAIRS = [("types", "bad-input"), ("book", "house")]
-"""Neighbours that use one core each: they run at the same time."""
+Lanes = tuple[tuple[str, ...], ...]
+TOGETHER: list[Lanes] = [(("types",), ("bad-input",)), (("book",), ("house", "doctest"))]
+"""Neighbours of which the first keeps only one core busy: the stages of its lane and of the other run at the same time."""
 LONG: dict[str, list[list[str]]] = {
-    "nbval": [[*PYTEST, *TWO, *NBVAL, "chapters", *GALLERY]],
+    "nbval": [[PYTHON, "-m", "pytest", "-q", *TWO, *NBVAL, "chapters", *GALLERY]],
     "colab": [[PYTHON, "-m", "gmbook.colab"]],
     "lab": [[*PYTEST, "-m", "lab", "tests/book/test_lab.py"]],
 }
@@ -55,17 +56,21 @@ QUICK: dict[str, list[list[str]]] = {
     "doctest": STAGES["doctest"],
     "bad-input": [[*PYTEST, "-m", "bad_input and not slow", "tests"]],
 }
+Outcome = tuple[bool, int, int, float]
 EXTRA = {"bad-input": {"JAXTYPING_DISABLE": "1"}}
 
 
 def environment(stage: str) -> dict[str, str]:
-    """One torch thread a process, no display, the book's machinery on the path."""
+    """One torch thread a process, no display, the book's machinery on the path, and compiled modules kept on disk."""
     paths = os.pathsep.join(filter(None, [str(ROOT / "book" / "_ext"), os.environ.get("PYTHONPATH", "")]))
     shared = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"}
-    return {**os.environ, **shared, **EXTRA.get(stage, {})}
+    found = {**os.environ, **shared, **EXTRA.get(stage, {})}
+    # Without them every process would rewrite all assertions and annotations anew: half a minute each.
+    found.pop("PYTHONDONTWRITEBYTECODE", None)
+    return found
 
 
-def run(stage: str, commands: list[list[str]], say: Callable[[str], object]) -> tuple[bool, int, int, float]:
+def run(stage: str, commands: list[list[str]], say: Callable[[str], object]) -> Outcome:
     """Run a stage; whether it passed, how many of its tests passed and failed, and its seconds."""
     good, passed, failed, start = True, 0, 0, time.perf_counter()
     for command in commands:
@@ -94,19 +99,29 @@ def run(stage: str, commands: list[list[str]], say: Callable[[str], object]) -> 
     return good, passed, failed, time.perf_counter() - start
 
 
-def together(stages: dict[str, list[list[str]]]) -> list[tuple[bool, int, int, float]]:
-    """Run stages at the same time. The first one's words are printed as they come, the others' after it has ended."""
-    kept: list[list[str]] = [[] for _ in stages]
+def together(lanes: Lanes, commands: dict[str, list[list[str]]]) -> dict[str, Outcome]:
+    """Run lanes at the same time. The first one's words are printed as they come, the others' after it has ended."""
+    kept: list[list[str]] = [[] for _ in lanes]
 
     def live(line: str) -> None:
         print(line, end="", flush=True)
 
-    voices = [live, *(lines.append for lines in kept[1:])]
-    with ThreadPoolExecutor(len(stages)) as pool:
-        outcomes = list(pool.map(run, stages, stages.values(), voices))
-    for stage, lines in list(zip(stages, kept, strict=True))[1:]:
-        print(f"\n== {stage}, meanwhile " + "=" * 60 + "\n" + "".join(lines), end="", flush=True)
-    return outcomes
+    def drive(stages: tuple[str, ...], say: Callable[[str], object]) -> dict[str, Outcome]:
+        return {stage: run(stage, commands[stage], say) for stage in stages}
+
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        found = list(pool.map(drive, lanes, [live, *(lines.append for lines in kept[1:])]))
+    for stages, lines in list(zip(lanes, kept, strict=True))[1:]:
+        print(f"\n== {', '.join(stages)}, meanwhile " + "=" * 60 + "\n" + "".join(lines), end="", flush=True)
+    return {stage: outcome for outcomes in found for stage, outcome in outcomes.items()}
+
+
+def first(wanted: list[str]) -> Lanes:
+    """The lanes with which the stages that are wanted begin: one of ``TOGETHER`` if all of it comes next."""
+    for lanes in TOGETHER:
+        if [stage for lane in lanes for stage in lane] == wanted[: sum(map(len, lanes))]:
+            return lanes
+    return ((wanted[0],),)
 
 
 def main(names: list[str]) -> int:
@@ -121,10 +136,11 @@ def main(names: list[str]) -> int:
         wanted += QUICK.items() if name == "quick" else [(name, every[name])]
     begin, lines, total = time.perf_counter(), [], [0, 0]
     while wanted:
-        two = (wanted[0][0], wanted[1][0]) in PAIRS if len(wanted) > 1 else False
-        batch, wanted = dict(wanted[: 1 + two]), wanted[1 + two :]
+        lanes = first([name for name, _ in wanted])
+        size = sum(map(len, lanes))
+        batch, wanted = dict(wanted[:size]), wanted[size:]
         print(f"\n== {' and '.join(batch)}, {len(wanted)} to come " + "=" * 60, flush=True)
-        for stage, (good, passed, failed, seconds) in zip(batch, together(batch), strict=True):
+        for stage, (good, passed, failed, seconds) in together(lanes, batch).items():
             total[0], total[1] = total[0] + passed, total[1] + failed
             lines.append((good, f"{stage:<10} {'ok' if good else 'FAILED':<7} {seconds:6.1f} s"))
             print(f"-- {lines[-1][1]}", flush=True)

@@ -1,24 +1,40 @@
 """What every test shares: the shape checker, one torch thread, and the `gpu` marker's honest skip.
 
-The suite runs with jaxtyping's annotations checked by beartype. Tests marked `bad_input` ask what a *user* sees, who
-runs without the checker; `make test` runs them in a second process with JAXTYPING_DISABLE=1.
+The suite runs with jaxtyping's annotations checked by beartype, in each test for its first half second: what comes later
+repeats the same calls, and a third of the time would go into checking them. Tests marked `bad_input` ask what a *user*
+sees, who runs without the checker; `make test` runs them in a second process with JAXTYPING_DISABLE=1.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 CHECK_TYPES = os.environ.get("JAXTYPING_DISABLE", "0") not in ("1", "true", "True")
 if CHECK_TYPES:
+    from jaxtyping import config as shapes
     from jaxtyping import install_import_hook
 
     install_import_hook("gmlib", "beartype.beartype")
+    signal.signal(signal.SIGVTALRM, lambda *_: shapes.update("jaxtyping_disable", True))
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """Check shapes anew, until this process has worked for half a second on the test."""
+    if not CHECK_TYPES:
+        yield
+        return
+    shapes.update("jaxtyping_disable", False)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.5)
+    yield
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from gmbook.house import built
 
+from .barriers import LOOKS, ONE_OF_A_LOOK, but_colours, colours
+
 pytestmark = pytest.mark.browser
 PAGES = [page for page in built() if page != "index.html"]
 DESKTOP = {"width": 1280, "height": 900}
@@ -60,18 +62,6 @@ def opened(
     context.close()
 
 
-def serious(tab: Any) -> list[str]:
-    """What axe finds that keeps somebody out."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    return [
-        f"{finding['id']}: {node['target']} {node['failureSummary'][:160]}"
-        for finding in Axe().run(tab).response["violations"]
-        if finding["impact"] in ("serious", "critical")
-        for node in finding["nodes"][:3]
-    ]
-
-
 def turn(tab: Any, scheme: str) -> None:
     """What a reader's machine does at nightfall, or in the morning."""
     tab.emulate_media(color_scheme=scheme)
@@ -87,32 +77,6 @@ TOO_WIDE = """() => [...document.querySelectorAll('article *')].filter((e) => {
   return true;
 }).slice(0, 5).map((e) => e.outerHTML.slice(0, 120))"""
 """What sticks out on a narrow screen, less what scrolls in a box of its own."""
-
-
-THIN = """() => {
-  for (const e of document.querySelectorAll('mjx-container')) {
-    if (e.hasAttribute('display') && e.scrollWidth > e.clientWidth + 1) continue;
-    e.innerHTML = '<span style="line-height: 1">x</span>';
-  }
-  const ways = new Set();
-  for (const e of document.querySelectorAll('.highlight pre span, dt.sig span')) {
-    if (e.querySelector('a, span, button')) continue;
-    const way = [];
-    for (let a = e; a && !a.matches('.cell, dl, body'); a = a.parentElement) way.push(a.className);
-    if (ways.has(way.join('/'))) e.replaceWith(e.textContent);
-    else ways.add(way.join('/'));
-  }
-  const signatures = {};
-  for (const e of document.querySelectorAll('dt.sig')) {
-    const kind = e.parentElement.className;
-    signatures[kind] = (signatures[kind] ?? 0) + 1;
-    if (signatures[kind] > 3) e.textContent = e.textContent;
-  }
-  for (const list of document.querySelectorAll('.indextable ul')) while (list.children.length > 3) list.lastChild.remove();
-  document.body.normalize();
-}"""
-"""Leave axe one of what a page has thousands of, which takes it half a minute: a formula becomes one letter, unless it
-scrolls, a kind of token of code is coloured once, three signatures of a kind stay whole, and three names of an index."""
 
 
 def assert_figures(tab: Any, *, seen: str, unseen: str) -> None:
@@ -139,17 +103,33 @@ def test_a_page_is_quiet_accessible_shows_its_figures_and_fits_a_phone(
         )
         assert errors == [], "mathematics that MathJax cannot read"
         assert_figures(tab, seen="gm-light", unseen="gm-dark")
+        tab.evaluate(LOOKS)
         turn(tab, "dark")
         assert_figures(tab, seen="gm-dark", unseen="gm-light")
+        tab.evaluate(LOOKS)
         for size in (TABLET, PHONE):
             tab.set_viewport_size(size)
             width = tab.evaluate("document.documentElement.scrollWidth")
             assert width <= size["width"], tab.evaluate(TOO_WIDE)
         tab.set_viewport_size(DESKTOP)
-        tab.evaluate(THIN)
-        assert serious(tab) == [], "in dark mode"
+        assert but_colours(tab) == []
+        assert tab.evaluate(ONE_OF_A_LOOK) >= 3
+        assert colours(tab) == [], "in dark mode"
         turn(tab, "light")
-        assert serious(tab) == []
+        assert colours(tab) == [], "in light mode"
+
+
+def test_one_word_that_cannot_be_read_is_found_among_thousands(browser: Any, site: str) -> None:
+    with opened(browser, site, "book/glossary.html") as tab:
+        tab.evaluate(
+            "() => document.querySelector('article section').insertAdjacentHTML('beforeend',"
+            " `<p id=faint style='color: #777'>to be read <span style='background: #666'>by nobody</span></p>`)"
+        )
+        tab.evaluate(LOOKS)
+        tab.evaluate(ONE_OF_A_LOOK)
+        assert tab.evaluate("document.querySelectorAll('*').length") < 1000
+        (found,) = [line for line in colours(tab) if "faint" in line]
+        assert found.startswith("color-contrast: ['#faint > span']")
 
 
 def test_the_mode_button_turns_a_page_dark(browser: Any, site: str) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from gmbook.search import letters, plain
 
-from tests.book.test_pages import opened, serious
+from .barriers import serious
+from .test_pages import opened
 
 PHONE = {"width": 375, "height": 800}
 WANTED = {

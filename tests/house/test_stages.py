@@ -53,7 +53,7 @@ def test_a_stage_is_good_when_it_ran_something_and_all_of_it_passed(
     assert said
 
 
-def test_stages_in_a_pair_run_at_the_same_time_and_speak_one_after_the_other(
+def test_lanes_run_at_the_same_time_and_speak_one_after_the_other(
     stages: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Each waits for the other's file, so that neither could end alone."""
@@ -63,19 +63,32 @@ def test_stages_in_a_pair_run_at_the_same_time_and_speak_one_after_the_other(
         "print(mine.name, flush=True)\nsys.exit(not other.exists())"
     )
     one, two = str(tmp_path / "one"), str(tmp_path / "two")
-    pair = {
-        "types": [[sys.executable, "-c", program, one, two]],
-        "bad-input": [[sys.executable, "-c", program, two, one]],
+    commands = {
+        "book": [[sys.executable, "-c", program, one, two]],
+        "house": [[sys.executable, "-c", program, two, one]],
+        "doctest": [[sys.executable, "-c", "print('three')"]],
     }
-    assert [outcome[0] for outcome in stages.together(pair)] == [True, True]
+    found = stages.together((("book",), ("house", "doctest")), commands)
+    assert {stage: good for stage, (good, *_) in found.items()} == dict.fromkeys(commands, True)
     words = capfd.readouterr().out.split()
-    assert [word for word in words if word in ("one", "two")] == ["one", "one", "two", "two"]
+    assert [word for word in words if word in ("one", "two", "three")] == [
+        "one",
+        "one",
+        "two",
+        "two",
+        "three",
+    ]
 
 
-def test_pairs_are_neighbours(stages: Any) -> None:
-    names = list(stages.STAGES)
-    for first, second in stages.PAIRS:
-        assert names.index(second) == names.index(first) + 1
+def test_the_whole_check_runs_every_stage_once_and_some_beside_others(stages: Any) -> None:
+    wanted, met, beside = list(stages.STAGES), [], 0
+    while wanted:
+        lanes = stages.first(wanted)
+        met += [stage for lane in lanes for stage in lane]
+        wanted, beside = wanted[sum(map(len, lanes)) :], beside + (len(lanes) > 1)
+    assert met == list(stages.STAGES)
+    assert beside == len(stages.TOGETHER)
+    assert stages.first(["book", "browser"]) == (("book",),)
 
 
 def test_the_quick_stages_are_those_of_the_whole_check_without_the_slow_tests(stages: Any) -> None:

@@ -1,0 +1,73 @@
+"""What keeps somebody out of a page, as axe finds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+
+COLOURS = ["color-contrast", "link-in-text-block"]
+"""The rules that look at colours: they take axe half a minute on a long page, in each mode."""
+
+LETTERS = """() => {
+  for (const e of document.querySelectorAll('mjx-container')) {
+    if (e.hasAttribute('display') && e.scrollWidth > e.clientWidth + 1) continue;
+    e.innerHTML = '<span style="line-height: 1">x</span>';
+  }
+}"""
+"""A formula becomes one letter, unless it scrolls: a page has thousands, and what is in them is drawn, not read."""
+
+LOOKS = """() => {
+  const ground = new Map([[null, '']]);
+  const below = (e) => {
+    if (!ground.has(e)) {
+      const { backgroundColor, backgroundImage, opacity, filter, mixBlendMode } = getComputedStyle(e);
+      const own = [backgroundColor, backgroundImage, opacity, filter, mixBlendMode].join();
+      ground.set(e, below(e.parentElement) + (own === 'rgba(0, 0, 0, 0),none,1,none,normal' ? '' : '/' + own));
+    }
+    return ground.get(e);
+  };
+  for (const e of document.querySelectorAll('body *')) {
+    const text = e.matches('input, select') || [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+    if (!text || !e.checkVisibility()) continue;
+    const { color, fontSize, fontWeight, textShadow, textDecorationLine } = getComputedStyle(e);
+    const inside = e.localName === 'a' ? getComputedStyle(e.parentElement).color : '';
+    e.look = [e.look ?? '', color, fontSize, fontWeight, textShadow, textDecorationLine, inside, below(e)].join(' ');
+  }
+}"""
+"""Note with each element with text of its own all that its contrast is made of: its letters' and what lies below them."""
+
+ONE_OF_A_LOOK = """() => {
+  const met = {}, kept = new Set();
+  for (const e of document.querySelectorAll('body *')) {
+    if (!e.look) continue;
+    met[e.look] = (met[e.look] ?? 0) + 1;
+    if (met[e.look] > 2) continue;
+    for (let a = e; a && !kept.has(a); a = a.parentElement) kept.add(a);
+  }
+  for (const e of document.querySelectorAll('body *')) if (!kept.has(e) && kept.has(e.parentElement)) e.remove();
+  return Object.keys(met).length;
+}"""
+"""Two elements of each look stay, with all that they stand in; the rest of the page goes."""
+
+
+def serious(tab: Any, **options: Any) -> list[str]:
+    """What axe finds that keeps somebody out: all rules, or those that its ``options`` ask for."""
+    found = Axe().run(tab, options={"resultTypes": ["violations"], **options}).response["violations"]
+    return [
+        f"{finding['id']}: {node['target']} {node['failureSummary'][:160]}"
+        for finding in found
+        if finding["impact"] in ("serious", "critical")
+        for node in finding["nodes"][:3]
+    ]
+
+
+def but_colours(tab: Any) -> list[str]:
+    """What is wrong with the whole page, whatever its colours."""
+    tab.evaluate(LETTERS)
+    return serious(tab, rules={rule: {"enabled": False} for rule in COLOURS})
+
+
+def colours(tab: Any) -> list[str]:
+    """What cannot be read in the colours of this moment, of what ``ONE_OF_A_LOOK`` has left."""
+    return serious(tab, runOnly=COLOURS)
