@@ -123,7 +123,7 @@ def test_one_word_that_cannot_be_read_is_found_among_thousands(browser: Any, sit
     with opened(browser, site, "book/glossary.html") as tab:
         tab.evaluate(
             "() => document.querySelector('article section').insertAdjacentHTML('beforeend',"
-            " `<p id=faint style='color: #777'>to be read <span style='background: #666'>by nobody</span></p>`)"
+            " `<p id=faint style='color: #555'>to be read <span style='background: #666'>by nobody</span></p>`)"
         )
         tab.evaluate(LOOKS)
         tab.evaluate(ONE_OF_A_LOOK)
