@@ -58,6 +58,12 @@ def test_on_paper_folds_are_open_and_a_widget_is_a_picture(browser: Any, site: s
     tab.emulate_media(media="print")
     folded = tab.locator(".bd-article details:not([open]) > :last-child")
     assert set(folded.evaluate_all("found => found.map((part) => part.checkVisibility())")) == {True}
+    kept_whole = (
+        "codes => codes.filter((code) => { for (let a = code; a; a = a.parentElement)"
+        " if (getComputedStyle(a).breakInside !== 'auto') return true; return false }).length"
+    )
+    code = tab.locator(".bd-article > section .cell pre")
+    assert code.evaluate_all(kept_whole) == 0  # a long cell starts where the text before it ends
     context.close()
 
 
