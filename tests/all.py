@@ -37,7 +37,7 @@ STAGES: dict[str, list[list[str]]] = {
     ],
     "execute": [[PYTHON, "-m", "gmbook.execute"]],
     "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, *TWO, "tests/notebooks"]],
-    "book": [[PYTHON, "-m", "gmbook.build"]],
+    "book": [[PYTHON, "-m", "gmbook.build", "--fresh"]],
     "house": [[*PYTEST, "tests/house"]],
     "doctest": [[*PYTEST, *TWO, "--doctest-modules", "gmlib"]],
     # The chapters' pages take longest and come one after the other: a worker without work takes some of the other's.
