@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
 BIN = Path(PYTHON).parent
 PYTEST = [PYTHON, "-m", "pytest", "-q", "-p", "no:nbval"]  # nbval takes two seconds of each process to load
-TWO = ["-n", "2", "--dist", "loadfile"]
+# Three for two cores: a worker waits a quarter of its time for processes that its tests have started.
+WORKERS = ["-n", "3", "--dist", "loadfile"]
 # Notebooks run in a kernel of their own: what they warn about is checked where they are executed, not by nbval.
 NBVAL = ["--nbval-lax", "--nbval-current-env", "-W", "default", "-p", "no:cacheprovider"]
 GALLERY = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "book").glob("widgets*.ipynb"))
@@ -33,21 +34,21 @@ STAGES: dict[str, list[list[str]]] = {
     "types": [[str(BIN / "pyright")]],
     "bad-input": [[*PYTEST, "-m", "bad_input", "tests"]],
     "unit": [
-        [*PYTEST, *TWO, "tests", "--ignore=tests/house", "--ignore=tests/notebooks", "--ignore=tests/book"]
+        [*PYTEST, *WORKERS, "tests", "--ignore=tests/house", "--ignore=tests/notebooks", "--ignore=tests/book"]
     ],
     "execute": [[PYTHON, "-m", "gmbook.execute"]],
-    "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, *TWO, "tests/notebooks"]],
+    "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, *WORKERS, "tests/notebooks"]],
     "book": [[PYTHON, "-m", "gmbook.build", "--fresh"]],
     "house": [[*PYTEST, "tests/house"]],
-    "doctest": [[*PYTEST, *TWO, "--doctest-modules", "gmlib"]],
+    "doctest": [[*PYTEST, *WORKERS, "--doctest-modules", "gmlib"]],
     # The chapters' pages take longest and come one after the other: a worker without work takes some of the other's.
-    "browser": [[*PYTEST, "-n", "2", "--dist", "worksteal", "-m", "not lab", "tests/book"]],
+    "browser": [[*PYTEST, "-n", "3", "--dist", "worksteal", "-m", "not lab", "tests/book"]],
 }
 Lanes = tuple[tuple[str, ...], ...]
 TOGETHER: list[Lanes] = [(("types",), ("bad-input",)), (("book",), ("house", "doctest"))]
 """Neighbours of which the first keeps only one core busy: the stages of its lane and of the other run at the same time."""
 LONG: dict[str, list[list[str]]] = {
-    "nbval": [[PYTHON, "-m", "pytest", "-q", *TWO, *NBVAL, "chapters", *GALLERY]],
+    "nbval": [[PYTHON, "-m", "pytest", "-q", *WORKERS, *NBVAL, "chapters", *GALLERY]],
     "colab": [[PYTHON, "-m", "gmbook.colab"]],
     "lab": [[*PYTEST, "-m", "lab", "tests/book/test_lab.py"]],
 }
