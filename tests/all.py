@@ -34,7 +34,14 @@ STAGES: dict[str, list[list[str]]] = {
     "types": [[str(BIN / "pyright")]],
     "bad-input": [[*PYTEST, "-m", "bad_input", "tests"]],
     "unit": [
-        [*PYTEST, *WORKERS, "tests", "--ignore=tests/house", "--ignore=tests/notebooks", "--ignore=tests/book"]
+        [
+            *PYTEST,
+            *WORKERS,
+            "tests",
+            "--ignore=tests/house",
+            "--ignore=tests/notebooks",
+            "--ignore=tests/book",
+        ]
     ],
     "execute": [[PYTHON, "-m", "gmbook.execute"]],
     "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, *WORKERS, "tests/notebooks"]],
