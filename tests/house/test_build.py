@@ -31,6 +31,8 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     digest = build.machinery
     monkeypatch.setattr(build, "machinery", lambda: digest(tmp_path))
     monkeypatch.setattr(build.weight, "main", lambda: 0)
+    monkeypatch.setattr(build.downloads, "HTML", html)
+    monkeypatch.setattr(build.downloads, "built", lambda: ["index.html"])
 
     def run(*arguments: str, code: int = 0) -> bool:
         found = []
@@ -58,6 +60,20 @@ def test_after_a_failure_all_pages_are_read_until_all_is_well(
 ) -> None:
     assert [kept(), kept(code=1), kept(code=1), kept(), kept()] == [False, True, False, False, True]
     assert "WARNING: a" in capsys.readouterr().out
+
+
+def test_what_was_made_of_old_pages_goes_and_is_no_longer_offered(kept: Any, tmp_path: Path) -> None:
+    kept()
+    html = tmp_path / "_build" / "html"
+    (html / "pdf").mkdir()
+    (html / "pdf" / "a.pdf").touch()
+    (html / build.downloads.ZIP).touch()
+    (html / "index.html").write_text('<p class="gm-downloads"></p>')
+    build.downloads.refresh()
+    assert build.downloads.ZIP in (html / "index.html").read_text()
+    assert kept()
+    assert (html / "index.html").read_text() == '<p class="gm-downloads"></p>'
+    assert sorted(path.name for path in html.iterdir()) == ["index.html"]
 
 
 @pytest.mark.parametrize("name", sorted(set(HOUSE) - {"index.md"}))

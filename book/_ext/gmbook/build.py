@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gmbook import weight
+from gmbook import downloads, weight
 from gmbook.house import BUILD, HTML, ROOT
 
 WHOLE = BUILD / "whole-build"
@@ -44,6 +44,7 @@ def main(arguments: list[str]) -> int:
             shutil.rmtree(old, ignore_errors=True)
     else:
         print("  only what has changed (all of it: python -m gmbook.build --fresh)", flush=True)
+        downloads.forget()
     WHOLE.unlink(missing_ok=True)
     start = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(ROOT), "-W", "--keep-going", "--quiet"]
@@ -54,6 +55,7 @@ def main(arguments: list[str]) -> int:
         print("\n".join(complaints or plain.splitlines()[-40:]))
         return 1
     WHOLE.write_text(now, "utf8")
+    downloads.refresh()
     pages = len(list(HTML.rglob("*.html")))
     size = sum(file.stat().st_size for file in HTML.rglob("*") if file.is_file())
     print(f"  {pages} pages, {size / 2**20:.1f} MB; sent for a page, gzipped:")
