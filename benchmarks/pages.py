@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import statistics
+from pathlib import Path
 
 from gmbook.house import built
 from gmbook.serve import chromium, serving
@@ -63,7 +64,7 @@ def run(*, rounds: int, clock: str) -> list[Row]:
                 effort[page].append(metrics["ProcessTime"])
                 loads[page].append(os.getloadavg()[0])
                 context.close()
-        version = f"Chromium {browser.version}"
+        version = f"{Path(path).name} {browser.version}"
         browser.close()
     rows = []
     for page in pages:

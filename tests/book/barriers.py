@@ -12,10 +12,22 @@ COLOURS = ["color-contrast", "link-in-text-block"]
 LETTERS = """() => {
   for (const e of document.querySelectorAll('mjx-container')) {
     if (e.hasAttribute('display') && e.scrollWidth > e.clientWidth + 1) continue;
-    e.innerHTML = '<span style="line-height: 1">x</span>';
+    e.textContent = 'x';
+    e.style.lineHeight = 1;
   }
 }"""
 """A formula becomes one letter, unless it scrolls: a page has thousands, and what is in them is drawn, not read."""
+
+WORDS = """() => {
+  const met = {};
+  for (const e of document.querySelectorAll('.highlight pre span, dt.sig span')) {
+    if (e.firstElementChild) continue;
+    met[e.look] = (met[e.look] ?? 0) + 1;
+    if (met[e.look] > 2) e.replaceWith(e.textContent);
+  }
+  document.body.normalize();
+}"""
+"""A word of code loses the element that colours it, unless it is one of the first two of its look (``LOOKS``)."""
 
 LOOKS = """() => {
   const ground = new Map([[null, '']]);
@@ -28,8 +40,8 @@ LOOKS = """() => {
     return ground.get(e);
   };
   for (const e of document.querySelectorAll('body *')) {
-    const text = e.matches('input, select') || [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
-    if (!text || !e.checkVisibility()) continue;
+    const text = [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+    if (!(text || e.matches('input, select, mjx-container')) || !e.checkVisibility()) continue;
     const { color, fontSize, fontWeight, textShadow, textDecorationLine } = getComputedStyle(e);
     const inside = e.localName === 'a' ? getComputedStyle(e.parentElement).color : '';
     e.look = [e.look ?? '', color, fontSize, fontWeight, textShadow, textDecorationLine, inside, below(e)].join(' ');
@@ -65,6 +77,7 @@ def serious(tab: Any, **options: Any) -> list[str]:
 def but_colours(tab: Any) -> list[str]:
     """What is wrong with the whole page, whatever its colours."""
     tab.evaluate(LETTERS)
+    tab.evaluate(WORDS)
     return serious(tab, rules={rule: {"enabled": False} for rule in COLOURS})
 
 
