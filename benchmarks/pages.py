@@ -1,6 +1,7 @@
-"""How soon each page of the built site is there, in headless Chromium from a local server: seconds until it has loaded
-and all its widgets are drawn, each time with an empty cache; the processor time that the page's process took for it, which
-other work on the machine hardly changes; and what it weighs (``gmbook.weight``).
+"""How soon each page of the built site is there, in headless Chromium from a local server, each time with an empty cache:
+seconds until the formulas in view are set and the page answers; until it has loaded and all its widgets are drawn, those
+far below too; the processor time that the page's process took for it, which other work on the machine hardly changes; and
+what it weighs (``gmbook.weight``).
 
 The site must be built (``make book``). Rounds go through all pages in turn, so that a machine whose speed drifts slows all
 of them alike; the load that others put on the machine is recorded with each page. The clock is the browser's.
@@ -23,7 +24,15 @@ DEVICE = "cpu"
 LEFT_OUT = ("index.html", "genindex.html", "py-modindex.html", "prf-prf.html")
 """A page that only leads to another, and indices."""
 WATCH = """
-window.up = null;
+window.up = window.answers = null;
+const inView = (e) => { const { top, bottom } = e.getBoundingClientRect(); return bottom > 0 && top < innerHeight; };
+const frame = () => {
+  const parsed = document.readyState !== "loading";
+  if (parsed && [...document.querySelectorAll(".math")].every((e) => !inView(e) || e.querySelector("mjx-container"))) {
+    setTimeout(() => (window.answers = performance.now()));
+  } else requestAnimationFrame(frame);
+};
+requestAnimationFrame(frame);
 const look = () => {
   const places = document.querySelectorAll(".gm-view, script[type='application/vnd.jupyter.widget-view+json']").length;
   const drawn = document.querySelectorAll(".gm-widget[data-ready]").length;
@@ -46,6 +55,7 @@ def run(*, rounds: int, clock: str) -> list[Row]:
     if path is None or not pages:
         raise RuntimeError("the benchmark needs Chromium and the built site: make book")
     times: dict[str, list[float]] = {page: [] for page in pages}
+    answers: dict[str, list[float]] = {page: [] for page in pages}
     loads: dict[str, list[float]] = {page: [] for page in pages}
     effort: dict[str, list[float]] = {page: [] for page in pages}
     with serving() as site, sync_playwright() as playwright:
@@ -58,9 +68,10 @@ def run(*, rounds: int, clock: str) -> list[Row]:
                 meter = context.new_cdp_session(tab)
                 meter.send("Performance.enable")
                 tab.goto(f"{site}/{page}")
-                tab.wait_for_function("() => window.up !== null", timeout=60_000)
+                tab.wait_for_function("() => window.up !== null && window.answers !== null", timeout=60_000)
                 metrics = {m["name"]: m["value"] for m in meter.send("Performance.getMetrics")["metrics"]}
                 times[page].append(tab.evaluate("window.up") / 1e3)
+                answers[page].append(tab.evaluate("window.answers") / 1e3)
                 effort[page].append(metrics["ProcessTime"])
                 loads[page].append(os.getloadavg()[0])
                 context.close()
@@ -74,6 +85,7 @@ def run(*, rounds: int, clock: str) -> list[Row]:
             "clock": "browser",
             "browser": version,
             "n": rounds,
+            "answers": statistics.median(answers[page]),
             "cpu": statistics.median(effort[page]),
             "load": round(statistics.median(loads[page]), 2),
             "cores": os.cpu_count(),

@@ -90,17 +90,17 @@ def _pages(_: str, env: BuildEnvironment) -> str:
     env.note_dependency(str(LOADS))
     facts = json.loads(LOADS.read_text("utf8"))
     table = [
-        "| page | seconds | quartiles | processor, seconds | kB | of which widgets, kB |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| page | answers, s | all drawn, s | quartiles | processor, s | kB | of which widgets, kB |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
     rows = sorted(facts["rows"], key=lambda row: -row["median"])
     for row in rows:
         low, high = row["quartiles"]
         name, about = row["case"].removesuffix(".html"), row["extra"]
         title = f"{{doc}}`/{name}`" if name in files() else name
-        sizes = f"{about['bytes'] / 1e3:.0f} | {about['widget_bytes'] / 1e3:.0f}"
+        costs = f"{about['cpu']:.2f} | {about['bytes'] / 1e3:.0f} | {about['widget_bytes'] / 1e3:.0f}"
         table.append(
-            f"| {title} | {row['median']:.2f} | {low:.2f} to {high:.2f} | {about['cpu']:.2f} | {sizes} |"
+            f"| {title} | {about['answers']:.2f} | {row['median']:.2f} | {low:.2f} to {high:.2f} | {costs} |"
         )
     about, loads = rows[0]["extra"], sorted(row["extra"]["load"] for row in rows)
     where = (
