@@ -45,7 +45,7 @@ STAGES: dict[str, list[list[str]]] = {
     ],
     "execute": [[PYTHON, "-m", "gmbook.execute"]],
     "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, *WORKERS, "tests/notebooks"]],
-    "book": [[PYTHON, "-m", "gmbook.build", "--fresh"]],
+    "book": [[PYTHON, "-m", "gmbook.build"]],
     "house": [[*PYTEST, "tests/house"]],
     "doctest": [[*PYTEST, *WORKERS, "--doctest-modules", "gmlib"]],
     # The chapters' pages take longest and come one after the other: a worker without work takes some of the other's.
