@@ -73,7 +73,7 @@ def environment(stage: str) -> dict[str, str]:
     paths = os.pathsep.join(filter(None, [str(ROOT / "book" / "_ext"), os.environ.get("PYTHONPATH", "")]))
     shared = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"}
     found = {**os.environ, **shared, **EXTRA.get(stage, {})}
-    # Without them every process would rewrite all assertions and annotations anew: half a minute each.
+    # Without them every process would rewrite all assertions and annotations anew.
     found.pop("PYTHONDONTWRITEBYTECODE", None)
     return found
 
