@@ -1,7 +1,7 @@
 """What every test shares: the shape checker, one torch thread, and the `gpu` marker's honest skip.
 
-The suite runs with jaxtyping's annotations checked by beartype, in each test for its first half second: what comes later
-repeats the same calls, and a third of the time would go into checking them. Tests marked `bad_input` ask what a *user*
+The suite runs with jaxtyping's annotations checked by beartype, in each test for its first tenth of a second: what comes
+later repeats the same calls, and a third of the time would go into checking them. Tests marked `bad_input` ask what a *user*
 sees, who runs without the checker; `make test` runs them in a second process with JAXTYPING_DISABLE=1.
 """
 
@@ -27,12 +27,12 @@ torch.set_num_threads(1)
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol() -> Iterator[None]:
-    """Check shapes anew, until this process has worked for half a second on the test."""
+    """Check shapes anew, until this process has worked for a tenth of a second on the test."""
     if not CHECK_TYPES:
         yield
         return
     shapes.update("jaxtyping_disable", False)
-    signal.setitimer(signal.ITIMER_VIRTUAL, 0.5)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.1)
     yield
     signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 

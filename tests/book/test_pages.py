@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from gmbook.house import built
 
-from .barriers import LOOKS, ONE_OF_A_LOOK, but_colours, colours
+from .barriers import LOOKS, ONE_OF_A_LOOK, but_colours, colours, thin
 
 pytestmark = pytest.mark.browser
 PAGES = [page for page in built() if page != "index.html"]
@@ -111,6 +111,7 @@ def test_a_page_is_quiet_accessible_shows_its_figures_and_fits_a_phone(
             tab.set_viewport_size(size)
             width = tab.evaluate("document.documentElement.scrollWidth")
             assert width <= size["width"], tab.evaluate(TOO_WIDE)
+        thin(tab)
         tab.set_viewport_size(DESKTOP)
         assert but_colours(tab) == []
         assert tab.evaluate(ONE_OF_A_LOOK) >= 3

@@ -1,4 +1,4 @@
-"""The shape checker of the suite: awake when a test begins, asleep after half a second of its work."""
+"""The shape checker of the suite: awake when a test begins, asleep after a tenth of a second of its work."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ LAW = Gaussian(torch.zeros(2), var=1.0)
 
 @pytest.fixture(scope="module", autouse=True)
 def _loaded() -> None:
-    """What the checker loads at its first word takes more than half a second: before the first test, then."""
+    """What the checker loads at its first word takes longer than that: before the first test, then."""
     shapes.update("jaxtyping_disable", False)
     with pytest.raises(TypeCheckError):
         LAW.log_prob("no tensor")  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("turn", [1, 2, 3])
-def test_shapes_are_checked_until_half_a_second_of_work_is_done(turn: int) -> None:
-    if turn > 1:  # the first turn's half second went, in part, to loading
+def test_shapes_are_checked_until_a_tenth_of_a_second_of_work_is_done(turn: int) -> None:
+    if turn > 1:  # the first turn's time went, in part, to loading
         with pytest.raises(TypeCheckError):
             LAW.log_prob("no tensor")  # pyright: ignore[reportArgumentType]
     begin = time.process_time()
