@@ -1,8 +1,8 @@
 """The whole check, stage by stage: ``python tests/all.py [STAGE ...]`` (default: all of them).
 
-``quick`` stands for the stages of ``make unit``: the tests of gmlib without those marked ``slow``. Three stages run only
+``quick`` stands for the stages of ``make unit``: the tests of gmlib without those marked ``slow``. Four stages run only
 when they are named, and once a week: ``nbval`` executes every notebook a second time, ``colab`` runs the plain edition in
-an environment like Colab's, and ``lab`` runs every notebook in JupyterLab.
+an environment like Colab's, ``lab`` runs every notebook in JupyterLab, and ``compile`` runs the tests marked ``weekly``.
 
 Every stage runs, also after one has failed; the last line counts what passed and what failed. Stages that keep only one
 core busy run beside others.
@@ -25,42 +25,40 @@ BIN = Path(PYTHON).parent
 PYTEST = [PYTHON, "-m", "pytest", "-q", "-p", "no:nbval"]  # nbval takes two seconds of each process to load
 # Three for two cores: a worker waits a quarter of its time for processes that its tests have started.
 WORKERS = ["-n", "3", "--dist", "loadfile"]
+UNIT = [
+    *PYTEST,
+    *WORKERS,
+    "tests",
+    *(f"--ignore=tests/{folder}" for folder in ("house", "notebooks", "book")),
+]
 # Notebooks run in a kernel of their own: what they warn about is checked where they are executed, not by nbval.
 NBVAL = ["--nbval-lax", "--nbval-current-env", "-W", "default", "-p", "no:cacheprovider"]
 GALLERY = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "book").glob("widgets*.ipynb"))
 
 STAGES: dict[str, list[list[str]]] = {
     "lint": [[str(BIN / "ruff"), "check", "."], [str(BIN / "ruff"), "format", "--check", "."]],
-    "types": [[str(BIN / "pyright")]],
-    "bad-input": [[*PYTEST, "-m", "bad_input", "tests"]],
-    "unit": [
-        [
-            *PYTEST,
-            *WORKERS,
-            "tests",
-            "--ignore=tests/house",
-            "--ignore=tests/notebooks",
-            "--ignore=tests/book",
-        ]
-    ],
+    "unit": [[*UNIT, "-m", "not weekly"]],
     "execute": [[PYTHON, "-m", "gmbook.execute"]],
     "plain": [[PYTHON, "-m", "gmbook.plain"], [*PYTEST, *WORKERS, "tests/notebooks"]],
-    "book": [[PYTHON, "-m", "gmbook.build"]],
+    "book": [[PYTHON, "-m", "gmbook.build", "--fresh"]],
     "house": [[*PYTEST, "tests/house"]],
     "doctest": [[*PYTEST, *WORKERS, "--doctest-modules", "gmlib"]],
+    "bad-input": [[*PYTEST, "-m", "bad_input", "tests"]],
+    "types": [[str(BIN / "pyright")]],
     # The chapters' pages take longest and come one after the other: a worker without work takes some of the other's.
     "browser": [[*PYTEST, "-n", "3", "--dist", "worksteal", "-m", "not lab", "tests/book"]],
 }
 Lanes = tuple[tuple[str, ...], ...]
-TOGETHER: list[Lanes] = [(("types",), ("bad-input",)), (("book",), ("house", "doctest"))]
-"""Neighbours of which the first keeps only one core busy: the stages of its lane and of the other run at the same time."""
+TOGETHER: list[Lanes] = [(("book",), ("house", "doctest", "bad-input", "types"))]
+"""Neighbours that keep only one core busy: the stages of a lane run one after the other, beside those of the other lane."""
 LONG: dict[str, list[list[str]]] = {
     "nbval": [[PYTHON, "-m", "pytest", "-q", *WORKERS, *NBVAL, "chapters", *GALLERY]],
     "colab": [[PYTHON, "-m", "gmbook.colab"]],
+    "compile": [[*UNIT, "-m", "weekly"]],
     "lab": [[*PYTEST, "-m", "lab", "tests/book/test_lab.py"]],
 }
 QUICK: dict[str, list[list[str]]] = {
-    "unit": [[*command, "-m", "not slow"] for command in STAGES["unit"]],
+    "unit": [[*UNIT, "-m", "not slow and not weekly"]],
     "doctest": STAGES["doctest"],
     "bad-input": [[*PYTEST, "-m", "bad_input and not slow", "tests"]],
 }

@@ -1,8 +1,9 @@
 """What every test shares: the shape checker, one torch thread, and the `gpu` marker's honest skip.
 
-The suite runs with jaxtyping's annotations checked by beartype, in each test for its first tenth of a second: what comes
-later repeats the same calls, and a third of the time would go into checking them. Tests marked `bad_input` ask what a *user*
-sees, who runs without the checker; `make test` runs them in a second process with JAXTYPING_DISABLE=1.
+Modules that annotate shapes run with jaxtyping's annotations checked by beartype, in each test for its first tenth of a
+second: what comes later repeats the same calls, and a third of the time would go into checking them. Tests marked
+`bad_input` ask what a *user* sees, who runs without the checker; `make test` runs them in a second process with
+JAXTYPING_DISABLE=1.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 CHECK_TYPES = os.environ.get("JAXTYPING_DISABLE", "0") not in ("1", "true", "True")
 if CHECK_TYPES:
     from jaxtyping import config as shapes
     from jaxtyping import install_import_hook
 
-    install_import_hook("gmlib", "beartype.beartype")
+    GMLIB = Path(__file__).resolve().parents[1] / "gmlib"
+    shaped = [path for path in GMLIB.rglob("*.py") if "from jaxtyping import" in path.read_text("utf8")]
+    names = [path.relative_to(GMLIB.parent).with_suffix("").as_posix().replace("/", ".") for path in shaped]
+    install_import_hook(names, "beartype.beartype")
     signal.signal(signal.SIGVTALRM, lambda *_: shapes.update("jaxtyping_disable", True))
 
 import pytest  # noqa: E402

@@ -338,7 +338,7 @@ print("compiled")
 """
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_the_compiled_step_is_the_eager_one() -> None:
     # In a process of its own: the shape checker is no part of what a user compiles.
     environment = {**os.environ, "JAXTYPING_DISABLE": "1"}

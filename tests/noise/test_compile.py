@@ -55,7 +55,7 @@ print("graphs", counters["stats"]["unique_graphs"])
 """
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_hot_paths_compile_as_one_graph() -> None:
     environment = {**os.environ, "JAXTYPING_DISABLE": "1"}
     run = subprocess.run(

@@ -226,7 +226,7 @@ print("compiled")
 """
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_the_step_compiles_as_one_graph_for_all_levels() -> None:
     environment = {**os.environ, "JAXTYPING_DISABLE": "1"}
     run = subprocess.run(

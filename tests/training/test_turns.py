@@ -312,7 +312,7 @@ print((a - b).abs().max().item())
 """
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_compiled_equals_eager() -> None:
     code = COMPILED.format(here=str(Path(__file__).parent))
     done = subprocess.run(

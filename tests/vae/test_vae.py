@@ -268,7 +268,7 @@ def test_the_gpu_gives_the_cpus_numbers() -> None:
     assert torch.allclose(rough.float().cpu(), bound.total, rtol=0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_the_bound_compiles_as_one_graph() -> None:
     # A process of its own: jaxtyping's checks and full-graph compilation do not mix.
     code = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from gmbook.house import HTML, built
@@ -27,6 +28,12 @@ def offered(page: str, text: str, *, archive: bool = True) -> str:
 
 def _size(path: Path) -> str:
     return f"{max(0.1, path.stat().st_size / 1e6):.1f} MB"
+
+
+def forget() -> None:
+    """Remove what was made of the pages as they were, for they are about to change."""
+    shutil.rmtree(HTML / PDFS, ignore_errors=True)
+    (HTML / ZIP).unlink(missing_ok=True)
 
 
 def refresh() -> None:

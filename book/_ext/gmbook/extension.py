@@ -39,6 +39,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("comments_config", {}, "html")
     app.connect("config-inited", _configure)
     app.connect("source-read", _read)
+    app.connect("env-get-updated", numbers.recount, priority=100)
     app.connect("env-get-updated", numbers.renumber, priority=900)
     app.connect("autodoc-process-docstring", docstrings.before_napoleon, priority=100)
     app.connect("autodoc-process-docstring", docstrings.after_napoleon, priority=900)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from sphinx.addnodes import compact_paragraph
@@ -11,8 +12,18 @@ from sphinx.environment import BuildEnvironment
 from gmbook.house import chapter
 
 
+def recount(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Before Sphinx counts, give it back its last count: it writes a page anew when the page's numbers are others."""
+    for name, last in getattr(env, "book_count", {}).items():
+        setattr(env, name, last)
+    return []
+
+
 def renumber(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """After Sphinx has counted the chapters, put each file's own number in the place of the count."""
+    env.book_count = {  # pyright: ignore[reportAttributeAccessIssue]
+        name: deepcopy(getattr(env, name)) for name in ("toc_secnumbers", "toc_fignumbers")
+    }
     for name in env.titles:
         if not name.startswith("chapters/"):
             continue

@@ -8,18 +8,21 @@ TeX (``\bar\alpha_t``), its Greek letters, its name in gmlib and its meaning. Ea
 from __future__ import annotations
 
 import ast
+import pickle
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from docutils import nodes
-from sphinx.application import Sphinx
+from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 from sphinx.domains import Domain, ObjType
 
 from gmbook.house import ROOT
 from gmbook.labels import THEOREMS
+from gmlib._files import replacing
 
 NOTATION = "book/notation"
 LONGEST = 160
@@ -175,7 +178,15 @@ class Named(Domain):
                 yield f"{entry.kind}/{entry.name}", entry.shown, entry.kind, docname, entry.anchor, 0
 
 
+def keep(app: Sphinx, exception: Exception | None) -> None:
+    """Save what the index knows of each page: of pages that it does not read again, Sphinx forgets the terms."""
+    if exception is None and app.builder.name == "html":
+        with replacing(Path(app.doctreedir) / ENV_PICKLE_FILENAME) as path, path.open("wb") as file:
+            pickle.dump(app.env, file, pickle.HIGHEST_PROTOCOL)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry; the book's extension loads this one."""
     app.add_domain(Named)
+    app.connect("build-finished", keep)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
