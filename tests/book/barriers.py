@@ -63,9 +63,9 @@ ONE_OF_A_LOOK = """() => {
 """Two elements of each look stay, with all that they stand in; the rest of the page goes."""
 
 
-def serious(tab: Any, **options: Any) -> list[str]:
-    """What axe finds that keeps somebody out: all rules, or those that its ``options`` ask for."""
-    found = Axe().run(tab, options={"resultTypes": ["violations"], **options}).response["violations"]
+def serious(tab: Any, part: str | None = None, **options: Any) -> list[str]:
+    """What axe finds, in the page or in a part of it, that keeps somebody out: all rules, or those of ``options``."""
+    found = Axe().run(tab, part, {"resultTypes": ["violations"], **options}).response["violations"]
     return [
         f"{finding['id']}: {node['target']} {node['failureSummary'][:160]}"
         for finding in found
