@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
 from gmbook.house import built
 
-from .barriers import LOOKS, ONE_OF_A_LOOK, but_colours, colours, thin
+from .barriers import LETTERS, LOOKS, ONE_OF_A_LOOK, WORDS, but_colours, colours
 
 pytestmark = pytest.mark.browser
 PAGES = [page for page in built() if page != "index.html"]
@@ -17,13 +18,20 @@ DESKTOP = {"width": 1280, "height": 900}
 TABLET, PHONE = {"width": 768, "height": 1024}, {"width": 375, "height": 800}
 
 
+@cache
+def reader(browser: Any) -> Any:
+    """One who looks at one page after the other, and so loads only once what they share."""
+    return browser.new_context(reduced_motion="reduce")
+
+
 @contextmanager
 def opened(
     browser: Any, site: str, page: str, scheme: str = "light", size: dict[str, int] = DESKTOP
 ) -> Iterator[Any]:
     """The page after its mathematics is set and its widgets are drawn, and what went wrong on the way."""
-    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
-    tab = context.new_page()
+    tab = reader(browser).new_page()
+    tab.set_viewport_size(size)
+    tab.emulate_media(color_scheme=scheme)
     troubles: list[str] = []
     tab.on(
         "console",
@@ -58,8 +66,11 @@ def opened(
     )
     tab.wait_for_load_state("networkidle")
     tab.troubles = troubles
-    yield tab
-    context.close()
+    try:
+        yield tab
+    finally:
+        tab.evaluate("() => localStorage.clear()")
+        tab.close()
 
 
 def turn(tab: Any, scheme: str) -> None:
@@ -68,6 +79,7 @@ def turn(tab: Any, scheme: str) -> None:
     tab.wait_for_function(f"() => document.documentElement.dataset.theme === '{scheme}'", timeout=40_000)
 
 
+A_FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 TOO_WIDE = """() => [...document.querySelectorAll('article *')].filter((e) => {
   const edge = innerWidth + 1;
   if (e.getBoundingClientRect().right <= edge) return false;
@@ -103,16 +115,19 @@ def test_a_page_is_quiet_accessible_shows_its_figures_and_fits_a_phone(
         )
         assert errors == [], "mathematics that MathJax cannot read"
         assert_figures(tab, seen="gm-light", unseen="gm-dark")
+        # From here on without what a browser takes seconds to lay out anew, and axe to read.
+        tab.evaluate(LETTERS)
         tab.evaluate(LOOKS)
         turn(tab, "dark")
         assert_figures(tab, seen="gm-dark", unseen="gm-light")
         tab.evaluate(LOOKS)
+        tab.evaluate(WORDS)
         for size in (TABLET, PHONE):
             tab.set_viewport_size(size)
             width = tab.evaluate("document.documentElement.scrollWidth")
             assert width <= size["width"], tab.evaluate(TOO_WIDE)
-        thin(tab)
         tab.set_viewport_size(DESKTOP)
+        tab.evaluate(A_FRAME)  # then the page has heard that its window is another
         assert but_colours(tab) == []
         assert tab.evaluate(ONE_OF_A_LOOK) >= 3
         assert colours(tab) == [], "in dark mode"
