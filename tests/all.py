@@ -2,7 +2,7 @@
 
 ``quick`` stands for the stages of ``make unit``: the tests of gmlib without those marked ``slow``. Four stages run only
 when they are named, and once a week: ``nbval`` executes every notebook a second time, ``colab`` runs the plain edition in
-an environment like Colab's, ``lab`` runs every notebook in JupyterLab, and ``compile`` runs the tests marked ``weekly``.
+an environment like Colab's, ``lab`` runs every notebook in JupyterLab, and ``weekly`` runs the tests with that mark.
 
 Every stage runs, also after one has failed; the last line counts what passed and what failed. Stages that keep only one
 core busy run beside others.
@@ -54,7 +54,7 @@ TOGETHER: list[Lanes] = [(("book",), ("house", "doctest", "bad-input", "types"))
 LONG: dict[str, list[list[str]]] = {
     "nbval": [[PYTHON, "-m", "pytest", "-q", *WORKERS, *NBVAL, "chapters", *GALLERY]],
     "colab": [[PYTHON, "-m", "gmbook.colab"]],
-    "compile": [[*UNIT, "-m", "weekly"]],
+    "weekly": [[*UNIT, "-m", "weekly"]],
     "lab": [[*PYTEST, "-m", "lab", "tests/book/test_lab.py"]],
 }
 QUICK: dict[str, list[list[str]]] = {

@@ -33,7 +33,7 @@ def distance(real: Tensor, fake: Tensor, network: str | ConvClassifier) -> float
     return frechet_distance(a, b).item()
 
 
-SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.weekly) for seed in (1, 2))]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -77,7 +77,7 @@ def held_out_loss(network: nn.Module, seed: int, steps: int) -> tuple[float, flo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.weekly) for seed in (1, 2))])
 def test_dit_denoiser(seed: int) -> None:
     torch.manual_seed(seed)
     transformer = DiT(1, size=8, patch=2, width=48, depth=2, heads=4)
