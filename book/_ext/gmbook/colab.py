@@ -29,6 +29,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from gmbook.execute import QUIET
 from gmbook.house import BUILD, PLAIN, ROOT, address, notebooks
 
 PLACE = BUILD / "colab"
@@ -149,7 +150,11 @@ def run(path: Path, content: Path, environment: dict[str, str]) -> str:
     """
     notebook = nbformat.read(path, 4)
     client = NotebookClient(
-        notebook, timeout=900, kernel_name="colab", resources={"metadata": {"path": str(content)}}
+        notebook,
+        timeout=900,
+        kernel_name="colab",
+        resources={"metadata": {"path": str(content)}},
+        extra_arguments=QUIET,
     )
     try:
         client.execute(env=environment)

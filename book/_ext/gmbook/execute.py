@@ -32,6 +32,8 @@ from gmlib.mode import mode
 PACKAGES = ("torch", "numpy", "matplotlib", "scikit-learn", "anywidget", "ipykernel", "nbclient")
 TIMEOUT = {"smoke": 300, "laptop": 1200, "gpu": 3600}
 """Seconds that one cell may take: far above what it should, so that only a hung cell meets it."""
+QUIET = ["--IPKernelApp.log_level=ERROR"]
+"""For a kernel, that at each start would say that local TCP is not encrypted."""
 WORKERS = 3
 """Notebooks at a time: of two, one or the other waits for its kernel or for the disk, and two cores have time left."""
 
@@ -96,8 +98,7 @@ def run(path: Path) -> str:
         store_widget_state=True,
         coalesce_streams=True,
         record_timing=False,
-        # At each start the kernel would say that local TCP is not encrypted.
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        extra_arguments=QUIET,
     )
     begin = time.perf_counter()
     try:
