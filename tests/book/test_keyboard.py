@@ -52,6 +52,10 @@ LISTEN = """() => {
 @pytest.mark.parametrize("page", KINDS)
 def test_the_tab_key_reaches_everything_and_shows_where_it_is(browser: Any, site: str, page: str) -> None:
     with opened(browser, site, page) as tab:
+        if page.startswith("search"):  # its finds come one after the other
+            tab.wait_for_function(
+                "() => document.querySelector('.search-summary').textContent.includes('found')"
+            )
         count = tab.evaluate(LISTEN)
         for _ in range(count + 20):
             tab.keyboard.press("Tab")
