@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gmbook import numbers
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
 
@@ -33,13 +32,11 @@ class Book:
     def build(self, folder: str = "built") -> list[str]:
         """Build into a folder; the pages that were written."""
         out, written = self.root / folder, []
-        settings = {"extensions": ["gmbook.search"], "html_copy_source": False}
+        settings = {"extensions": ["gmbook.numbers", "gmbook.search"], "html_copy_source": False}
         with docutils_namespace():
             app = Sphinx(
                 self.root / "source", None, out / "html", out / "trees", "html", settings, status=None
             )
-            app.connect("env-get-updated", numbers.recount, priority=100)
-            app.connect("env-get-updated", numbers.renumber, priority=900)
             app.connect("doctree-resolved", lambda app, doctree, name: written.append(name))
             app.build()
         return sorted(written)

@@ -1,4 +1,4 @@
-"""Run each notebook of the book once, three at a time, into ``_build/executed``; skip what is up to date.
+"""Run each notebook of the book once, two at a time, into ``_build/executed``; skip what is up to date.
 
 ``python -m gmbook.execute [NOTEBOOK ...]``. A run is up to date when the notebook's code, gmlib, the assets, the mode
 and the versions are what they were. Text may change without a new run: page and plain edition join the current text
@@ -34,8 +34,6 @@ TIMEOUT = {"smoke": 300, "laptop": 1200, "gpu": 3600}
 """Seconds that one cell may take: far above what it should, so that only a hung cell meets it."""
 QUIET = ["--IPKernelApp.log_level=ERROR"]
 """For a kernel, that at each start would say that local TCP is not encrypted."""
-WORKERS = 3
-"""Notebooks at a time: of two, one or the other waits for its kernel or for the disk, and two cores have time left."""
 
 
 @cache
@@ -158,8 +156,8 @@ def main(arguments: list[str]) -> int:
             stale.append(path)
     failed = 0
     if stale:
-        print(f"  executing {len(stale)} notebook(s), {WORKERS} at a time, in {mode()} mode", flush=True)
-        with ProcessPoolExecutor(WORKERS) as pool:
+        print(f"  executing {len(stale)} notebook(s), two at a time, in {mode()} mode", flush=True)
+        with ProcessPoolExecutor(max_workers=2) as pool:
             jobs = {pool.submit(run, path): path for path in stale}
             for job in as_completed(jobs):
                 path, problem = jobs[job], job.result()

@@ -9,7 +9,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
-from gmbook import docstrings, excerpt, generated, imprint, numbers, page, theme
+from gmbook import docstrings, excerpt, generated, imprint, page, theme
 from gmbook.execute import places
 from gmbook.house import ROOT
 
@@ -39,14 +39,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("comments_config", {}, "html")
     app.connect("config-inited", _configure)
     app.connect("source-read", _read)
-    app.connect("env-get-updated", numbers.recount, priority=100)
-    app.connect("env-get-updated", numbers.renumber, priority=900)
     app.connect("autodoc-process-docstring", docstrings.before_napoleon, priority=100)
     app.connect("autodoc-process-docstring", docstrings.after_napoleon, priority=900)
     app.connect("missing-reference", docstrings.missing)
     app.connect("html-page-context", theme.buttons, priority=900)
     app.connect("html-page-context", imprint.put, priority=900)
     app.connect("build-finished", theme.finish)
+    app.setup_extension("gmbook.numbers")
     app.setup_extension("gmbook.search")
     app.setup_extension("gmbook.widgets")
     app.add_css_file("book.css", priority=900)

@@ -45,3 +45,10 @@ def renumber(app: Sphinx, env: BuildEnvironment) -> list[str]:
                 if "secnumber" in reference:  # pyright: ignore[reportOperatorIssue]
                     reference["secnumber"] = mend(reference["secnumber"])  # pyright: ignore
     return []
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Sphinx's entry; the book's extension loads this one."""
+    app.connect("env-get-updated", recount, priority=100)
+    app.connect("env-get-updated", renumber, priority=900)
+    return {"parallel_read_safe": False, "parallel_write_safe": True}
