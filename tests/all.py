@@ -22,7 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
 BIN = Path(PYTHON).parent
-PYTEST = [PYTHON, "-m", "pytest", "-q", "-p", "no:nbval"]  # nbval takes two seconds of each process to load
+# nbval takes two seconds of each process to load, and pytest listens to torch's loggers six times a test.
+PYTEST = [PYTHON, "-m", "pytest", "-q", "-p", "no:nbval", "-p", "no:logging"]
 # Three for two cores: a worker waits a quarter of its time for processes that its tests have started.
 WORKERS = ["-n", "3", "--dist", "loadfile"]
 UNIT = [

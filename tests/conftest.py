@@ -21,7 +21,7 @@ if CHECK_TYPES:
     GMLIB = Path(__file__).resolve().parents[1] / "gmlib"
     shaped = [path for path in GMLIB.rglob("*.py") if "from jaxtyping import" in path.read_text("utf8")]
     names = [path.relative_to(GMLIB.parent).with_suffix("").as_posix().replace("/", ".") for path in shaped]
-    install_import_hook(names, "beartype.beartype")
+    install_import_hook(names, "lazily.checked")
     signal.signal(signal.SIGVTALRM, lambda *_: shapes.update("jaxtyping_disable", True))
 
 import pytest  # noqa: E402

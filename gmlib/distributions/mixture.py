@@ -17,6 +17,7 @@ from torch import Tensor
 from gmlib._checks import check_event, check_finite, check_tensor
 from gmlib.distributions._condition import block, read_index, split
 from gmlib.distributions._covariance import Covariance, Diagonal, Scalar, lift
+from gmlib.distributions._differences import differences
 from gmlib.distributions.base import (
     LOG_2PI,
     Law,
@@ -243,7 +244,7 @@ class GaussianMixture(Law):
             -2.9189
         """
         self._check_point("value", value)
-        return self._chunked(lambda x: self._log_joint(x.unsqueeze(-2) - self._means).logsumexp(-1), value)
+        return self._chunked(lambda x: self._log_joint(differences(x, self._means)).logsumexp(-1), value)
 
     def responsibilities(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... K"]:
         r"""Probability of each component given the point, :math:`r_k(x) = \pi_k\mathcal N(x; m_k, V_k)/p(x)`.
@@ -266,7 +267,7 @@ class GaussianMixture(Law):
             tensor([0.5000, 0.5000])
         """
         self._check_point("x", x)
-        return self._chunked(lambda x: self._log_joint(x.unsqueeze(-2) - self._means).softmax(-1), x)
+        return self._chunked(lambda x: self._log_joint(differences(x, self._means)).softmax(-1), x)
 
     def score(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         r"""The score :math:`\nabla_x\log p(x) = \sum_k r_k(x)\,V_k^{-1}(m_k - x)` (:eq:`eq-08-mixture` in the book).
@@ -291,7 +292,7 @@ class GaussianMixture(Law):
         self._check_point("x", x)
 
         def score(x: Tensor) -> Tensor:
-            diff = x.unsqueeze(-2) - self._means
+            diff = differences(x, self._means)
             r = self._log_joint(diff).softmax(-1)
             return -(r.unsqueeze(-2) @ self._cov.solve(diff)).squeeze(-2)
 
@@ -356,7 +357,7 @@ class GaussianMixture(Law):
             raise ValueError(f"value must be on the law's device {self.device}, got {value.device}")
         cov_known, cov_rest, slope = split(self._cov, known, rest)
         marginal = self._of(self._log_weights, self._means[..., known], cov_known)
-        diff = value.unsqueeze(-2) - marginal._means
+        diff = differences(value, marginal._means)
         means = self._means[..., rest]
         if slope is not None:
             means = means + (slope @ diff.unsqueeze(-1)).squeeze(-1)
@@ -432,7 +433,7 @@ class GaussianMixture(Law):
     def _posterior_terms(self, x: Tensor, alpha: Scalar, sigma: Scalar) -> tuple[Tensor, Tensor]:
         """Log-responsibilities ``(..., K)`` under the noised law and posterior means ``(..., K, d)``."""
         noised = self.noised(alpha, sigma)
-        diff = x.unsqueeze(-2) - noised._means
+        diff = differences(x, noised._means)
         means = self._means + lift(alpha, 2) * self._cov.apply(noised._cov.solve(diff))
         return noised._log_joint(diff).log_softmax(-1), means
 

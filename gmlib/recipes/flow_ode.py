@@ -94,7 +94,8 @@ def ode_evaluator(
     Example:
         >>> from gmlib.recipes.flow import planar_law
         >>> from gmlib.recipes.flow_ode import ode_evaluator, ode_flow
-        >>> measures = ode_evaluator(planar_law("cross"), samples=1000)(ode_flow(law="cross", solver_steps=1))
+        >>> measure = ode_evaluator(planar_law("cross"), tolerance=0.01, samples=100)
+        >>> measures = measure(ode_flow(law="cross", solver_steps=1))
         >>> round(measures["kl"], 3), round(measures["kl_own_steps"], 3)  # the normal law's: .714
         (0.714, 0.714)
     """

@@ -216,18 +216,18 @@ def fitted_to_cross(reverse: bool, seed: int) -> Flow:
 
 
 @pytest.mark.slow
-def test_reversal_gets_below_the_floor_of_one_layer() -> None:
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.weekly) for seed in (1, 2))])
+def test_reversal_gets_below_the_floor_of_one_layer(seed: int) -> None:
     floor = affine_layer_floor(cross(dtype=F64)).total
     straight = fitted_to_cross(False, 0)
     assert (
         floor - 1e-6 < kl_from_cross(straight) < floor + 0.05
     )  # it reaches one layer's minimum, and goes no lower
     assert abs(excess_kurtosis(*conditional_log_prob(straight, 0.45))) < 1e-6
-    for seed in range(3):
-        turned = fitted_to_cross(True, seed)
-        assert kl_from_cross(turned) < floor / 2
-        # At x1 = .45 the cross has a narrow part and a wide one, and so heavy tails.
-        assert excess_kurtosis(*conditional_log_prob(turned, 0.45)) > 1
+    turned = fitted_to_cross(True, seed)
+    assert kl_from_cross(turned) < floor / 2
+    # At x1 = .45 the cross has a narrow part and a wide one, and so heavy tails.
+    assert excess_kurtosis(*conditional_log_prob(turned, 0.45)) > 1
 
 
 def test_maf(calls: dict[str, int]) -> None:

@@ -30,6 +30,8 @@ def test_a_name_that_nothing_defines_is_refused(tmp_path: Path, monkeypatch: pyt
     copy = tmp_path / "js"
     shutil.copytree(SOURCE, copy)
     widget = copy / "widgets" / "variance_recursion.js"
+    for other in set((copy / "widgets").iterdir()) - {widget}:
+        other.unlink()
     text = widget.read_text("utf8")
     widget.write_text(text.replace('import { curve } from "../draw.js";\n', ""), "utf8")
     assert widget.read_text("utf8") != text

@@ -10,20 +10,25 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import multiprocessing
 import os
 import platform
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
+from multiprocessing import connection
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from gmbook import kernels
 from gmbook.house import EXECUTED, ROOT, notebooks
 from gmbook.strays import faults
 from gmlib._files import replacing, write_text
@@ -136,8 +141,39 @@ def _explain(path: Path, notebook: Any, error: Exception) -> str:
         for output in cell.get("outputs", []):
             if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", []):
                 source = "\n".join("    " + line for line in cell.source.splitlines())
-                return f"{where}, cell {number} failed:\n{source}\n" + "\n".join(output.traceback)
+                late = (
+                    f" took more than {TIMEOUT[mode()]} s"
+                    if isinstance(error, CellTimeoutError)
+                    else " failed"
+                )
+                return f"{where}, cell {number}{late}:\n{source}\n" + "\n".join(output.traceback)
     return f"{where}: {error}"
+
+
+def _tell(path: Path, told: Connection) -> None:
+    told.send(run(path))
+
+
+def two_at_a_time(paths: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Run each in a process of its own; as one ends, yield it and what went wrong."""
+    context = multiprocessing.get_context("fork" if kernels.FORKS else None)
+    waiting = list(paths)
+    running: dict[Connection, tuple[Path, BaseProcess]] = {}
+    while waiting or running:
+        while waiting and len(running) < 2:
+            heard, told = context.Pipe(duplex=False)
+            process = context.Process(target=_tell, args=(waiting[0], told))
+            process.start()
+            told.close()
+            running[heard] = waiting.pop(0), process
+        for heard in cast(list[Connection], connection.wait(list(running))):
+            path, process = running.pop(heard)
+            try:
+                problem = heard.recv()
+            except EOFError:
+                problem = f"{path.relative_to(ROOT)}: its process ended without a word"
+            process.join()
+            yield path, problem
 
 
 def main(arguments: list[str]) -> int:
@@ -157,13 +193,11 @@ def main(arguments: list[str]) -> int:
     failed = 0
     if stale:
         print(f"  executing {len(stale)} notebook(s), two at a time, in {mode()} mode", flush=True)
-        with ProcessPoolExecutor(max_workers=2) as pool:
-            jobs = {pool.submit(run, path): path for path in stale}
-            for job in as_completed(jobs):
-                path, problem = jobs[job], job.result()
-                failed += bool(problem)
-                line = problem or f"{path.relative_to(ROOT)}: {record(path)['seconds']} s"
-                print(f"  {line}", flush=True)
+        kernels.prepare()
+        for path, problem in two_at_a_time(stale):
+            failed += bool(problem)
+            line = problem or f"{path.relative_to(ROOT)}: {record(path)['seconds']} s"
+            print(f"  {line}", flush=True)
     return 1 if failed else 0
 
 
