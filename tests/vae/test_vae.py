@@ -205,7 +205,7 @@ def test_autoencoder() -> None:
         ae = Autoencoder(encoder, decoder)
         vae = None if deterministic else VAE(encoder, decoder, GaussianLikelihood(0.05), latent_dim=8)
         optimiser = torch.optim.Adam(ae.parameters(), lr=2e-3)
-        for _ in range(1200):
+        for _ in range(600):
             batch = train[torch.randint(len(train), (100,))]
             if vae is None:
                 loss = ae.squared_error(batch).mean()

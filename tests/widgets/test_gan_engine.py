@@ -315,8 +315,9 @@ def test_arrows_point_down_the_generators_loss() -> None:
 
 
 @pytest.mark.slow
-def test_collapse_and_its_cure_differ_in_the_penalty_alone() -> None:
-    """The presets do what their names say, on each of two seeds; the noise is not that of the page."""
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.weekly)])
+def test_collapse_and_its_cure_differ_in_the_penalty_alone(seed: int) -> None:
+    """The presets do what their names say; the noise is not that of the page."""
     collapse, cured = PRESETS["collapse"], PRESETS["cured"]
     assert {key for key in cured if cured[key] != collapse.get(key)} == {"label", "regulariser", "gamma"}
     found = {}
@@ -325,29 +326,28 @@ def test_collapse_and_its_cure_differ_in_the_penalty_alone() -> None:
         found[name] = evaluate(
             "Run from gan_run",
             """
-            return [1, 2].map((seed) => {
-              let state = seed;
-              const uniform = () => {
-                state = (state + 0x6d2b79f5) | 0;
-                let t = Math.imul(state ^ (state >>> 15), 1 | state);
-                t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-                return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-              };
-              uniform.normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-              const run = new Run({ ...data.sizes, activation: "relu" }, data.law, uniform);
-              const counts = [];
-              for (let i = 1; i <= 2600; i++) {
-                run.step(data.settings);
-                if (i > 2100 && i % 100 === 0) counts.push(run.coverage().modes);
-              }
-              return counts.sort()[2];  // the median of the last five looks
-            });""",
+            let state = data.seed;
+            const uniform = () => {
+              state = (state + 0x6d2b79f5) | 0;
+              let t = Math.imul(state ^ (state >>> 15), 1 | state);
+              t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+              return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+            };
+            uniform.normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+            const run = new Run({ ...data.sizes, activation: "relu" }, data.law, uniform);
+            const counts = [];
+            for (let i = 1; i <= 2600; i++) {
+              run.step(data.settings);
+              if (i > 2100 && i % 100 === 0) counts.push(run.coverage().modes);
+            }
+            return counts.sort()[2];  // the median of the last five looks""",
+            seed=seed,
             sizes=gan.sizes,
             law={"centres": gan.centres.tolist(), "std": STD, "radius": RADIUS},
             settings=settings_of(gan),
         )
-    assert max(found["collapse"]) <= 3
-    assert min(found["cured"]) >= 7
+    assert found["collapse"] <= 3
+    assert found["cured"] >= 7
 
 
 def test_the_record_of_a_long_run_keeps_every_other_look() -> None:

@@ -194,6 +194,8 @@ def main(arguments: list[str]) -> int:
     if stale:
         print(f"  executing {len(stale)} notebook(s), two at a time, in {mode()} mode", flush=True)
         kernels.prepare()
+        # Long ones first, as far as a file's size tells: none is left for the end, when one core has nothing to do.
+        stale.sort(key=lambda path: -path.stat().st_size)
         for path, problem in two_at_a_time(stale):
             failed += bool(problem)
             line = problem or f"{path.relative_to(ROOT)}: {record(path)['seconds']} s"
