@@ -45,6 +45,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", theme.buttons, priority=900)
     app.connect("html-page-context", imprint.put, priority=900)
     app.connect("build-finished", theme.finish)
+    app.setup_extension("gmbook.garbage")
     app.setup_extension("gmbook.numbers")
     app.setup_extension("gmbook.search")
     app.setup_extension("gmbook.widgets")
