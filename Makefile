@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make book       install, execute the notebooks, build the site"
-	@echo "make test       the whole check (half an hour on two cores; what CI runs)"
+	@echo "make test       the whole check (25 minutes on two cores; what CI runs)"
 	@echo "make unit       the quick tests of gmlib: unit tests not marked slow, doctests, error messages"
 	@echo "make serve      look at the built site"
 	@echo "make pdf        print each chapter of the built site with Chromium, into _build/html/pdf"

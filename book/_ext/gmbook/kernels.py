@@ -1,19 +1,22 @@
 """Kernels that begin with what every notebook imports: forks of a process that has loaded it once.
 
 A kernel of its own loads torch, its compiler (which the first optimiser wants), matplotlib and scikit-learn for six
-seconds before it computes anything, in each of two dozen notebooks. Nothing of gmlib is loaded ahead, and no name is
-defined: a notebook that forgets an import fails here too.
+seconds before it computes anything, in each of two dozen notebooks. No part of gmlib that a notebook uses is loaded ahead,
+and no name is defined: a notebook that forgets an import fails here too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import os
 import signal
 import sys
 import time
 import traceback
+import warnings
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from typing import Any
@@ -57,14 +60,24 @@ class Fork:
         return code
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal."""
-        os.kill(self.pid, number)
+        """Send it a signal, if it lives: its number may be another's after its end."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
 
 
 def _become_a_kernel(arguments: list[str], folder: str | None, environment: dict[str, str]) -> None:
-    """Run a kernel in this fork; never returns: what the parent would do at its end is not the kernel's."""
+    """Run a kernel in this fork as ``python -W ignore::DeprecationWarning -m ipykernel_launcher`` would; never returns."""
     code = 1
     try:
+        atexit._clear()  # what the parent is to do at its end
         os.setsid()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -75,15 +88,23 @@ def _become_a_kernel(arguments: list[str], folder: str | None, environment: dict
         os.environ.clear()
         os.environ.update(environment)
         sys.argv = ["ipykernel_launcher", *arguments]
+        if not sys.flags.safe_path:
+            del sys.path[0]  # the folder from which the parent was started
+        sys.warnoptions.append("ignore::DeprecationWarning")
+        warnings.simplefilter("ignore", DeprecationWarning)
         from ipykernel.kernelapp import IPKernelApp
 
         IPKernelApp.launch_instance(arguments)
         code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc(file=sys.__stderr__)
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(BaseException):
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 
