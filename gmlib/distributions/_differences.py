@@ -10,8 +10,8 @@ def differences(x: Float[Tensor, "*points d"], means: Float[Tensor, "*lead K d"]
     r"""The vectors :math:`x - m_k`, shape ``(..., K, d)``; the leading dimensions of ``x`` and ``means`` broadcast.
 
     With fewer coordinates than components, the components lie side by side in memory and the coordinates apart: on a
-    CPU a sum over two numbers that lie side by side takes ten times as long as one over long rows, and whatever is
-    computed from the result keeps its layout.
+    CPU a sum over two numbers that lie side by side takes several times as long as one over long rows, and what is
+    computed from the result element by element keeps its layout.
 
     Example:
         >>> import torch

@@ -49,7 +49,7 @@ def home(name: str) -> str:
 
 
 def unset(html: str) -> str:
-    """The page with its formulas left as they are written: no widget needs MathJax, which takes a third of the time."""
+    """The page with its formulas left as they are written: no widget needs MathJax, which takes a quarter of the time."""
     found, count = re.subn(r'<script[^>]*src="[^"]*/mathjax/[^"]*"[^>]*></script>', "", html)
     assert count == 1
     return found

@@ -38,10 +38,8 @@ class Fork:
     def __init__(self, arguments: list[str], folder: str | None, environment: dict[str, str]) -> None:
         """Fork a kernel with these arguments of ``ipykernel_launcher``."""
         self.returncode: int | None = None
-        arguments = [
-            *arguments,
-            f"--IPKernelApp.parent_handle={os.getpid()}",
-        ]  # it ends when this process does
+        # It ends when this process does.
+        arguments = [*arguments, f"--IPKernelApp.parent_handle={os.getpid()}"]
         self.pid = os.fork()
         if self.pid == 0:
             _become_a_kernel(arguments, folder, environment)
